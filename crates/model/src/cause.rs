@@ -1,0 +1,162 @@
+use serde::{Deserialize, Serialize};
+
+/// Why a call or one of its legs ended. Every ending has exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndCause {
+    /// Someone hung up after the answer.
+    Normal,
+    /// The caller gave up before the answer.
+    Cancelled,
+    /// Nobody answered in time.
+    NoAnswer,
+    /// The called party is busy.
+    Busy,
+    /// The called party refused the call.
+    Declined,
+    /// The number exists nowhere.
+    UnknownNumber,
+    /// The number is known, but no phone is registered for it.
+    Unavailable,
+    /// The rules forbid the call.
+    Forbidden,
+    /// The two sides have no sound format in common, or the offer was unusable.
+    NotAcceptable,
+    /// The phone's connection was lost and did not come back.
+    ConnectionLost,
+    /// Another device of the same user took the call.
+    AnsweredElsewhere,
+    /// The server is stopping.
+    ServerStopping,
+    /// We have no room for the call.
+    Overloaded,
+    /// We are wrong.
+    Internal,
+}
+
+impl EndCause {
+    /// The SIP status code that refuses a call for this cause (RFC 3261 §21).
+    pub const fn sip_status(self) -> u16 {
+        match self {
+            EndCause::Normal | EndCause::Unavailable | EndCause::NoAnswer => 480,
+            EndCause::Cancelled | EndCause::AnsweredElsewhere => 487,
+            EndCause::Busy => 486,
+            EndCause::Declined => 603,
+            EndCause::UnknownNumber => 404,
+            EndCause::Forbidden => 403,
+            EndCause::NotAcceptable => 488,
+            EndCause::ConnectionLost => 408,
+            EndCause::ServerStopping | EndCause::Overloaded => 503,
+            EndCause::Internal => 500,
+        }
+    }
+
+    /// The cause that a peer's final SIP status tells us (RFC 3261 §21).
+    pub const fn from_sip_status(status: u16) -> EndCause {
+        match status {
+            404 | 410 | 484 | 604 => EndCause::UnknownNumber,
+            486 | 600 => EndCause::Busy,
+            603 => EndCause::Declined,
+            408 => EndCause::NoAnswer,
+            480 | 430 | 502 => EndCause::Unavailable,
+            487 => EndCause::Cancelled,
+            401 | 403 | 407 => EndCause::Forbidden,
+            406 | 415 | 488 | 606 => EndCause::NotAcceptable,
+            503 => EndCause::Overloaded,
+            500..=599 => EndCause::Internal,
+            600..=699 => EndCause::Declined,
+            // what we do not know speaks for this one phone only
+            _ => EndCause::Unavailable,
+        }
+    }
+
+    /// The Q.850 cause value that goes into a `Reason` header (RFC 3326).
+    pub const fn q850(self) -> u8 {
+        match self {
+            EndCause::Normal | EndCause::Cancelled => 16,
+            EndCause::NoAnswer => 19,
+            EndCause::Busy => 17,
+            EndCause::Declined | EndCause::Forbidden => 21,
+            EndCause::UnknownNumber => 1,
+            EndCause::Unavailable => 20,
+            EndCause::NotAcceptable => 88,
+            EndCause::ConnectionLost => 27,
+            EndCause::AnsweredElsewhere => 26,
+            EndCause::ServerStopping | EndCause::Internal => 41,
+            EndCause::Overloaded => 42,
+        }
+    }
+
+    /// The name kept in call records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            EndCause::Normal => "normal",
+            EndCause::Cancelled => "cancelled",
+            EndCause::NoAnswer => "no_answer",
+            EndCause::Busy => "busy",
+            EndCause::Declined => "declined",
+            EndCause::UnknownNumber => "unknown_number",
+            EndCause::Unavailable => "unavailable",
+            EndCause::Forbidden => "forbidden",
+            EndCause::NotAcceptable => "not_acceptable",
+            EndCause::ConnectionLost => "connection_lost",
+            EndCause::AnsweredElsewhere => "answered_elsewhere",
+            EndCause::ServerStopping => "server_stopping",
+            EndCause::Overloaded => "overloaded",
+            EndCause::Internal => "internal",
+        }
+    }
+
+    /// All causes, in the order of their declaration.
+    pub const ALL: [EndCause; 14] = [
+        EndCause::Normal,
+        EndCause::Cancelled,
+        EndCause::NoAnswer,
+        EndCause::Busy,
+        EndCause::Declined,
+        EndCause::UnknownNumber,
+        EndCause::Unavailable,
+        EndCause::Forbidden,
+        EndCause::NotAcceptable,
+        EndCause::ConnectionLost,
+        EndCause::AnsweredElsewhere,
+        EndCause::ServerStopping,
+        EndCause::Overloaded,
+        EndCause::Internal,
+    ];
+
+    /// The cause of that stored name.
+    pub fn from_name(name: &str) -> Option<EndCause> {
+        EndCause::ALL.into_iter().find(|cause| cause.as_str() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_come_back_as_the_cause_they_were_sent_for() {
+        use EndCause::*;
+        for cause in [
+            Cancelled,
+            Busy,
+            Declined,
+            UnknownNumber,
+            Unavailable,
+            Forbidden,
+            NotAcceptable,
+            Overloaded,
+            Internal,
+        ] {
+            assert_eq!(EndCause::from_sip_status(cause.sip_status()), cause);
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for cause in EndCause::ALL {
+            assert_eq!(EndCause::from_name(cause.as_str()), Some(cause));
+        }
+    }
+}
