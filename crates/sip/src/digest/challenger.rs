@@ -1,0 +1,278 @@
+//! The registrar's side: challenges and their check.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use timing::{Duration, Instant};
+
+use super::params::quote;
+use super::{Algorithm, Authorization, Ha1, response, same};
+
+/// Makes challenges and checks the credentials that answer them.
+///
+/// A nonce carries its own birth, signed; nothing is stored until it has been used with success. From then
+/// on the `nc` values seen are remembered, so that no credentials are good twice.
+pub struct Challenger {
+    secret: [u8; 32],
+    used: BTreeMap<Instant, BTreeMap<[u8; 16], Window>>,
+    remembered: usize,
+    /// Nonces up to this birth are no longer good, because we no longer know which were used.
+    forgotten: Option<Instant>,
+    next_salt: u64,
+}
+
+/// Why credentials were not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DigestFailure {
+    /// The password was right but our nonce is too old: challenge again with `stale`.
+    #[error("the nonce is stale")]
+    Stale,
+    /// The digest is not that of the password.
+    #[error("the digest is wrong")]
+    Wrong,
+    /// These very credentials were used before: challenge again with `stale`.
+    #[error("the credentials were used before")]
+    Replayed,
+    /// The nonce is not ours, or a parameter is missing or unknown.
+    #[error("the credentials are malformed")]
+    Malformed,
+    /// The digest covers another URI than the request.
+    #[error("the digest covers another URI")]
+    UriMismatch,
+}
+
+/// How long a nonce is good for.
+const NONCE_LIFE: Duration = Duration::from_secs(300);
+/// How many used nonces are remembered; far beyond that many, the oldest are no longer accepted.
+const MAX_REMEMBERED: usize = 100_000;
+
+impl Challenger {
+    /// A challenger whose nonces are signed with `secret`.
+    pub fn new(secret: [u8; 32]) -> Self {
+        Challenger { secret, used: BTreeMap::new(), remembered: 0, forgotten: None, next_salt: 0 }
+    }
+
+    /// The values of the `WWW-Authenticate` headers, the best algorithm first (RFC 8760 §2.4).
+    ///
+    /// `stale` tells the client that its password was right and only the nonce is not.
+    pub fn challenge(&mut self, realm: &str, stale: bool, now: Instant) -> Vec<String> {
+        let nonce = self.nonce(now);
+        let stale = if stale { ", stale=true" } else { "" };
+        [Algorithm::Sha256, Algorithm::Md5]
+            .map(|algorithm| {
+                let (realm, algorithm) = (quote(realm), algorithm.token());
+                format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
+            })
+            .into()
+    }
+
+    /// Checks the credentials of a request with this method and Request-URI.
+    ///
+    /// For a user that does not exist check against [`decoy`](Self::decoy), so that the answer takes the
+    /// same way and time.
+    ///
+    /// # Errors
+    /// [`DigestFailure`] says what is wrong. `Stale` and `Replayed` are told only to who knows the password.
+    pub fn verify(
+        &mut self,
+        authorization: &Authorization,
+        method: &str,
+        request_uri: &str,
+        ha1: &Ha1,
+        now: Instant,
+    ) -> Result<(), DigestFailure> {
+        let (born, salt) = self.read_nonce(&authorization.nonce).ok_or(DigestFailure::Malformed)?;
+        let algorithm = authorization.algorithm.ok_or(DigestFailure::Malformed)?;
+        let nc = authorization.nonce_count.map(|nc| format!("{nc:08x}"));
+        let auth = match (authorization.qop.as_deref(), &nc, &authorization.cnonce) {
+            (None, _, _) => None,
+            (Some(qop), Some(nc), Some(cnonce)) if qop.eq_ignore_ascii_case("auth") => {
+                Some((nc.as_str(), cnonce.as_str()))
+            }
+            _ => return Err(DigestFailure::Malformed),
+        };
+        let expected =
+            response(algorithm, ha1.of(algorithm), method, &authorization.uri, &authorization.nonce, auth);
+        if !same(expected.as_bytes(), authorization.response.to_ascii_lowercase().as_bytes()) {
+            return Err(DigestFailure::Wrong);
+        }
+        if !crate::wire::same_uri(&authorization.uri, request_uri) {
+            return Err(DigestFailure::UriMismatch);
+        }
+        if born > now || now - born > NONCE_LIFE {
+            return Err(DigestFailure::Stale);
+        }
+        let count = if auth.is_some() { authorization.nonce_count } else { None };
+        self.spend(born, salt, count.unwrap_or(0), now)
+    }
+
+    /// An [`Ha1`] that no password gives, always the same for one user.
+    pub fn decoy(&self, user: &str, realm: &str) -> Ha1 {
+        let mut password = String::new();
+        for byte in self.sign(format!("decoy:{user}").as_bytes()) {
+            password.push_str(&format!("{byte:02x}"));
+        }
+        Ha1::new(user, realm, &password)
+    }
+
+    fn nonce(&mut self, now: Instant) -> String {
+        self.next_salt += 1;
+        let born = now.as_micros().to_be_bytes();
+        let mut salted = b"salt:".to_vec();
+        salted.extend(born);
+        salted.extend(self.next_salt.to_be_bytes());
+        let mut nonce = born.to_vec();
+        nonce.extend(&self.sign(&salted)[..16]);
+        nonce.extend(&self.sign(&nonce.clone())[..16]);
+        URL_SAFE_NO_PAD.encode(nonce)
+    }
+
+    fn read_nonce(&self, nonce: &str) -> Option<(Instant, [u8; 16])> {
+        if nonce.len() != 54 {
+            return None;
+        }
+        let bytes = URL_SAFE_NO_PAD.decode(nonce).ok()?;
+        let (signed, signature) = bytes.split_at_checked(24)?;
+        same(&self.sign(signed)[..16], signature).then_some(())?;
+        let born = u64::from_be_bytes(signed[..8].try_into().ok()?);
+        Some((Instant::from_micros(born), signed[8..].try_into().ok()?))
+    }
+
+    fn sign(&self, text: &[u8]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.secret).expect("HMAC takes keys of any length");
+        mac.update(text);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Notes that the nonce was used for the `count`th time; a nonce without counts is good once.
+    fn spend(
+        &mut self,
+        born: Instant,
+        salt: [u8; 16],
+        count: u32,
+        now: Instant,
+    ) -> Result<(), DigestFailure> {
+        if self.forgotten.is_some_and(|forgotten| born <= forgotten) {
+            return Err(DigestFailure::Stale);
+        }
+        let windows = self.used.entry(born).or_default();
+        let before = windows.len();
+        let taken = windows.entry(salt).or_default().take(count);
+        self.remembered += windows.len() - before;
+        while let Some(oldest) = self.used.first_entry() {
+            if now - *oldest.key() <= NONCE_LIFE && self.remembered <= MAX_REMEMBERED {
+                break;
+            }
+            self.forgotten = Some(*oldest.key());
+            self.remembered -= oldest.remove().len();
+        }
+        taken.then_some(()).ok_or(DigestFailure::Replayed)
+    }
+}
+
+impl std::fmt::Debug for Challenger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Challenger").field("remembered", &self.remembered).finish_non_exhaustive()
+    }
+}
+
+/// Which of the last 64 counts of one nonce were used; requests may overtake each other a little.
+#[derive(Default)]
+struct Window {
+    highest: Option<u32>,
+    seen: u64,
+}
+
+impl Window {
+    /// Whether `count` is new; notes it.
+    fn take(&mut self, count: u32) -> bool {
+        let Some(highest) = self.highest else {
+            *self = Window { highest: Some(count), seen: 1 };
+            return true;
+        };
+        if count > highest {
+            self.seen = self.seen.checked_shl(count - highest).unwrap_or(0) | 1;
+            self.highest = Some(count);
+            return true;
+        }
+        let Some(bit) = 1u64.checked_shl(highest - count) else { return false };
+        let new = self.seen & bit == 0;
+        self.seen |= bit;
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REALM: &str = "example.org";
+
+    fn nonce_of(challenge: &str) -> &str {
+        challenge.split("nonce=\"").nth(1).and_then(|rest| rest.split('"').next()).expect("a nonce")
+    }
+
+    fn credentials(challenger: &mut Challenger, count: u32, now: Instant) -> Authorization {
+        let challenge = challenger.challenge(REALM, false, now).remove(0);
+        with_count(nonce_of(&challenge), count)
+    }
+
+    fn with_count(nonce: &str, count: u32) -> Authorization {
+        let ha1 = Ha1::new("anna", REALM, "secret");
+        let nc = format!("{count:08x}");
+        let digest = response(Algorithm::Sha256, &ha1.sha256, "REGISTER", "sip:r", nonce, Some((&nc, "c")));
+        let value = format!(
+            "Digest username=\"anna\", realm=\"{REALM}\", nonce=\"{nonce}\", uri=\"sip:r\", \
+             response=\"{digest}\", algorithm=SHA-256, qop=auth, nc={nc}, cnonce=\"c\""
+        );
+        Authorization::parse(&value).expect("well formed")
+    }
+
+    fn check(
+        challenger: &mut Challenger,
+        authorization: &Authorization,
+        now: Instant,
+    ) -> Result<(), DigestFailure> {
+        challenger.verify(authorization, "REGISTER", "sip:r", &Ha1::new("anna", REALM, "secret"), now)
+    }
+
+    #[test]
+    fn a_nonce_is_good_for_each_count_once_and_for_five_minutes() {
+        let mut challenger = Challenger::new([1; 32]);
+        let born = Instant::ORIGIN + Duration::from_secs(50);
+        let first = credentials(&mut challenger, 1, born);
+        assert_eq!(check(&mut challenger, &first, born), Ok(()));
+        assert_eq!(check(&mut challenger, &first, born), Err(DigestFailure::Replayed));
+        for (count, expected) in [(3, Ok(())), (2, Ok(())), (2, Err(DigestFailure::Replayed)), (200, Ok(()))]
+        {
+            assert_eq!(check(&mut challenger, &with_count(&first.nonce, count), born), expected, "{count}");
+        }
+        let behind = with_count(&first.nonce, 130);
+        assert_eq!(check(&mut challenger, &behind, born), Err(DigestFailure::Replayed), "too far behind");
+        let next = with_count(&first.nonce, 201);
+        assert_eq!(check(&mut challenger, &next, born + Duration::from_secs(301)), Err(DigestFailure::Stale));
+        assert_eq!(
+            check(&mut challenger, &next, Instant::ORIGIN),
+            Err(DigestFailure::Stale),
+            "from the future"
+        );
+        assert_eq!(check(&mut challenger, &next, born), Ok(()));
+    }
+
+    #[test]
+    fn what_is_forgotten_for_want_of_room_is_stale_and_not_good_again() {
+        let mut challenger = Challenger::new([1; 32]);
+        let born = Instant::ORIGIN + Duration::from_secs(50);
+        let first = credentials(&mut challenger, 1, born);
+        assert_eq!(check(&mut challenger, &first, born), Ok(()));
+        challenger.remembered = MAX_REMEMBERED;
+        let later = born + Duration::from_secs(1);
+        let second = credentials(&mut challenger, 1, later);
+        assert_eq!(check(&mut challenger, &second, later), Ok(()));
+        assert_eq!(check(&mut challenger, &first, later), Err(DigestFailure::Stale));
+        assert_eq!(check(&mut challenger, &second, later), Err(DigestFailure::Replayed));
+    }
+}

@@ -1,0 +1,211 @@
+//! What a [`UserAgent`](crate::UserAgent) tells its application.
+
+use crate::config::{DialogId, FlowId, RegistrationId};
+use crate::digest::Authorization;
+
+/// Something has happened on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A REGISTER waits for [`UserAgent::respond`](crate::UserAgent::respond).
+    Register(RegisterRequest),
+    /// A call comes in; 100 Trying has gone out.
+    Invite(InboundInvite),
+    /// Our INVITE got a provisional response above 100.
+    Progress {
+        /// The call.
+        dialog: DialogId,
+        /// 101 to 199.
+        status: u16,
+        /// Early media, where the callee offers some.
+        sdp: Option<String>,
+    },
+    /// Our INVITE was answered with a 2xx, which we have acknowledged.
+    Answered {
+        /// The call.
+        dialog: DialogId,
+        /// The answer; a callee that sends none is broken, and the application decides.
+        sdp: Option<String>,
+    },
+    /// The ACK for our 2xx has come.
+    Confirmed {
+        /// The call.
+        dialog: DialogId,
+    },
+    /// The peer changes the session by re-INVITE or UPDATE. Reply with
+    /// [`answer_offer`](crate::UserAgent::answer_offer) or [`refuse_offer`](crate::UserAgent::refuse_offer).
+    Offer {
+        /// The call.
+        dialog: DialogId,
+        /// The offer; without one the peer asks us for ours (RFC 3261 §14.2), and `answer_offer` carries it.
+        sdp: Option<String>,
+    },
+    /// The peer has accepted our re-INVITE.
+    OfferAnswered {
+        /// The call.
+        dialog: DialogId,
+        /// Its answer.
+        sdp: String,
+    },
+    /// The peer has refused our re-INVITE for good; the session stays as it was.
+    OfferRefused {
+        /// The call.
+        dialog: DialogId,
+        /// The final status; 408 when nothing came, 503 when the flow is gone.
+        status: u16,
+    },
+    /// An INFO inside a dialog, answered already. See [`dtmf::parse`](crate::dtmf::parse) for keys.
+    Info {
+        /// The call.
+        dialog: DialogId,
+        /// The media type without parameters, lower case.
+        content_type: String,
+        /// The body as it came.
+        body: Vec<u8>,
+    },
+    /// The dialog is over. Comes exactly once per [`DialogId`], and nothing about the dialog follows it.
+    Ended {
+        /// The call.
+        dialog: DialogId,
+        /// Who or what ended it.
+        by: EndedBy,
+        /// The final status of the INVITE, where one was sent or received other than 2xx.
+        status: Option<u16>,
+        /// The peer's `Reason` header, where it sent one.
+        reason_header: Option<String>,
+    },
+    /// The registrar has accepted or renewed a registration.
+    Registered {
+        /// Which one.
+        id: RegistrationId,
+        /// For how many seconds.
+        expires: u32,
+    },
+    /// A registration has failed and is not tried again by us.
+    RegistrationFailed {
+        /// Which one.
+        id: RegistrationId,
+        /// The registrar's status; absent when none came.
+        status: Option<u16>,
+        /// Its reason phrase, or what happened.
+        reason: String,
+    },
+    /// A registration was taken back on our wish.
+    Unregistered {
+        /// Which one.
+        id: RegistrationId,
+    },
+}
+
+/// Who or what ended a dialog.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// Our application: `bye` or `refuse`.
+    Local,
+    /// The peer's BYE, or its answer that it knows no such dialog.
+    Remote,
+    /// The peer did not answer our INVITE at all.
+    Timeout,
+    /// The INVITE was cancelled, by us or by the peer.
+    Cancelled,
+    /// Our INVITE was refused, or could not be sent (400: bad target, 503: the flow is closed).
+    Refused {
+        /// The final status.
+        status: u16,
+        /// The reason phrase.
+        reason: String,
+    },
+    /// Our 2xx was never acknowledged within 64·T1 (RFC 3261 §13.3.1.4).
+    NoAck,
+}
+
+/// A request that waits for [`UserAgent::respond`](crate::UserAgent::respond).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PendingRequest(pub(crate) u64);
+
+/// A REGISTER (RFC 3261 §10.3).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisterRequest {
+    /// What to respond to.
+    pub request: PendingRequest,
+    /// Where it came from.
+    pub flow: FlowId,
+    /// The Request-URI, against which a digest is checked.
+    pub request_uri: String,
+    /// User part of the address of record (`To`), unescaped.
+    pub aor_user: String,
+    /// Its host, lower case.
+    pub aor_host: String,
+    /// User part of `From`, unescaped; differs from `aor_user` in a third-party registration.
+    pub from_user: String,
+    /// The bindings asked for; empty in a query.
+    pub contacts: Vec<ContactBinding>,
+    /// `Contact: *`, all bindings; valid with `expires` 0 only.
+    pub wildcard: bool,
+    /// The `Expires` header in seconds.
+    pub expires: Option<u32>,
+    /// The Call-ID, which with `cseq` orders a device's requests.
+    pub sip_call_id: String,
+    /// The sequence number.
+    pub cseq: u32,
+    /// The digest, where one was sent.
+    pub authorization: Option<Authorization>,
+    /// The peer's product, where it names one.
+    pub user_agent: Option<String>,
+}
+
+/// One `Contact` of a REGISTER.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContactBinding {
+    /// The URI; valid on the flow it came by only.
+    pub uri: String,
+    /// The parameter `expires` in seconds.
+    pub expires: Option<u32>,
+    /// The parameter `+sip.instance` without quotes and angle brackets.
+    pub instance: Option<String>,
+    /// The parameter `q` in thousandths.
+    pub q: Option<u16>,
+}
+
+/// A call that comes in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InboundInvite {
+    /// Our handle of it from now on.
+    pub dialog: DialogId,
+    /// Where it came from.
+    pub flow: FlowId,
+    /// The Request-URI, against which a digest is checked.
+    pub request_uri: String,
+    /// User part of the Request-URI, unescaped: what was dialled.
+    pub request_user: String,
+    /// Its host, lower case.
+    pub request_host: String,
+    /// User part of `From`, unescaped.
+    pub from_user: String,
+    /// Its host, lower case.
+    pub from_host: String,
+    /// The display name of `From`.
+    pub from_name: Option<String>,
+    /// User part of `To`, unescaped.
+    pub to_user: String,
+    /// The Call-ID.
+    pub sip_call_id: String,
+    /// The offer; absent when the caller wants ours.
+    pub sdp: Option<String>,
+    /// The header `Alert-Info`.
+    pub alert_info: Option<String>,
+    /// Whether the header asks a phone to answer by itself (`Alert-Info: xivo-autoanswer`).
+    pub auto_answer: bool,
+    /// The digest, where one was sent.
+    pub authorization: Option<Authorization>,
+    /// How many hops the call may still take; a back-to-back user agent passes on one less.
+    pub max_forwards: u8,
+    /// All headers but those with credentials, with their long names, control characters removed.
+    pub headers: Vec<(String, String)>,
+}
+
+impl InboundInvite {
+    /// The first header of this name, compared without regard to case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}

@@ -1,0 +1,58 @@
+//! SIP without sockets: a user agent for the server's call legs and for the page's phone alike.
+//!
+//! [`UserAgent`] is the one entry. A shell gives it the bytes that come by its flows and the time; it gives
+//! back bytes to send, events, and when it wants to be woken. Transactions follow RFC 3261 §17 and RFC 6026,
+//! dialogs §12 to §15, registrations §10, digest authentication RFC 7616 and RFC 8760, and what browsers
+//! need of RFC 7118 and RFC 5626.
+//!
+//! ```
+//! use sip::{Config, Event, FlowId, OutboundInvite, Transport, UserAgent};
+//! use timing::Instant;
+//!
+//! let mut phone = UserAgent::new(Config {
+//!     user_agent: "example/1".into(),
+//!     contact_host: "a1b2c3.invalid".into(),
+//!     transport: Transport::Wss,
+//!     seed: [7; 32],
+//!     server: false,
+//! });
+//! let (flow, now) = (FlowId(1), Instant::ORIGIN);
+//! phone.open_flow(flow, Transport::Wss, now);
+//! phone.invite(
+//!     OutboundInvite {
+//!         flow,
+//!         target: "sip:*55@example.org".into(),
+//!         from_user: "anna".into(),
+//!         from_host: "example.org".into(),
+//!         to_user: "*55".into(),
+//!         to_host: "example.org".into(),
+//!         sdp: "v=0\r\n".into(),
+//!         ..OutboundInvite::default()
+//!     },
+//!     now,
+//! );
+//! let sent = phone.poll_transmit().expect("an INVITE");
+//! assert!(sent.bytes.starts_with(b"INVITE sip:*55@example.org SIP/2.0\r\n"));
+//! ```
+//!
+//! Left to others: sockets and the framing of streams (`server/signalling`), who may register or call whom
+//! (`switch`), and session descriptions, which pass through as text (`media`).
+#![warn(missing_docs)]
+
+mod config;
+mod dialog;
+pub mod digest;
+pub mod dtmf;
+mod error;
+mod event;
+mod ua;
+mod wire;
+
+pub use config::{
+    Config, Credentials, DialogId, FlowId, OutboundInvite, OutboundRegister, Reason, RegistrationId,
+    Transmit, Transport,
+};
+pub use dialog::{DialogInfo, DialogState, Direction};
+pub use error::{Malformed, WrongState};
+pub use event::{ContactBinding, EndedBy, Event, InboundInvite, PendingRequest, RegisterRequest};
+pub use ua::UserAgent;

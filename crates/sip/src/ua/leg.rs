@@ -1,0 +1,272 @@
+//! One dialog from the inside (RFC 3261 §12).
+
+use bytes::Bytes;
+use sipx_sip::headers::{Contact, RecordRoute, Route};
+use sipx_sip::message::{Headers, Method, Request};
+use sipx_sip::{HeaderName, TypedHeader as _, Uri};
+use timing::Duration;
+
+use super::exchange::{Exchange, TransactionId};
+use crate::config::{DialogId, FlowId};
+use crate::dialog::{DialogInfo, DialogState, Direction};
+use crate::digest::{ChallengeFrom, ClientAuth};
+use crate::wire::{self, Draft};
+
+/// A dialog, from its first INVITE until some time after its end, while stragglers may still come.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) info: DialogInfo,
+    /// Whether [`Event::Ended`](crate::Event::Ended) was told.
+    pub(super) ended: bool,
+    /// Our address with our tag, as it stands in `From` or `To`.
+    pub(super) local: Bytes,
+    pub(super) peer: Peer,
+    pub(super) call_id: Bytes,
+    /// User part of our `Contact`.
+    pub(super) contact_user: String,
+    pub(super) local_cseq: u32,
+    pub(super) remote_cseq: Option<u32>,
+    pub(super) auth: ClientAuth,
+    /// The INVITE that began it.
+    pub(super) invite: Option<TransactionId>,
+    /// The same as it came; inbound, until its final response.
+    pub(super) invitation: Option<Box<Request>>,
+    /// By what another copy of it is known.
+    pub(super) arrival: Option<super::Arrival>,
+    pub(super) cancel: Cancel,
+    /// The ACKs we have sent, in case a 2xx comes again.
+    pub(super) acks: Vec<SentAck>,
+    pub(super) unacked: Option<UnackedAnswer>,
+    pub(super) incoming: Option<IncomingOffer>,
+    pub(super) outgoing: Option<OutgoingOffer>,
+    /// The last re-INVITE of ours.
+    pub(super) reinvite: Option<TransactionId>,
+    /// A BYE that may only go out once our 2xx is acknowledged (RFC 3261 §15).
+    pub(super) bye_after_ack: Option<Vec<(String, String)>>,
+}
+
+/// Where and who the other side is.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    /// Its address, with its tag once there is one.
+    pub(super) address: Bytes,
+    /// The tag alone; nothing before the first response with one.
+    pub(super) tag: Option<Vec<u8>>,
+    /// The remote target.
+    pub(super) target: Uri,
+    pub(super) routes: Vec<Bytes>,
+}
+
+/// How far giving up an INVITE of ours has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cancel {
+    /// Nobody wants to.
+    No,
+    /// As soon as a provisional response is in (RFC 3261 §9.1).
+    Wanted,
+    Sent,
+}
+
+#[derive(Debug)]
+pub(super) struct SentAck {
+    pub(super) cseq: u32,
+    pub(super) tag: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// A 2xx of ours to an INVITE, on its way until the ACK comes.
+#[derive(Debug)]
+pub(super) struct UnackedAnswer {
+    pub(super) cseq: u32,
+    pub(super) bytes: Vec<u8>,
+    pub(super) interval: Duration,
+    /// The INVITE had no offer, so the 2xx has it and the ACK brings the answer.
+    pub(super) is_offer: bool,
+}
+
+/// A re-INVITE or UPDATE that waits for the application.
+#[derive(Debug)]
+pub(super) struct IncomingOffer {
+    pub(super) transaction: TransactionId,
+    pub(super) request: Box<Request>,
+}
+
+/// A re-INVITE of ours.
+#[derive(Debug)]
+pub(super) enum OutgoingOffer {
+    /// On its way; `cancelled` once the peer has let us wait too long.
+    Sent { retries: u8, cancelled: bool },
+    /// Not before the ACK that we wait for.
+    AfterAck { sdp: String },
+    /// Refused with 491; to go out again.
+    Glare { request: Box<Request>, retries: u8 },
+}
+
+impl Peer {
+    /// The other side as a message shows it; `header` says whether it is in `From` or in `To`.
+    pub(super) fn read(headers: &Headers, header: &HeaderName, target: Uri) -> Self {
+        let address = headers.value(header).unwrap_or_default().into_owned();
+        let tag = match header {
+            HeaderName::From => wire::tag_of::<sipx_sip::headers::From>(headers),
+            _ => wire::tag_of::<sipx_sip::headers::To>(headers),
+        };
+        let mut routes = record_routes(headers);
+        if *header == HeaderName::To {
+            routes.reverse();
+        }
+        Peer { address: address.into(), tag: Some(tag), target: contact(headers).unwrap_or(target), routes }
+    }
+
+    /// Request-URI and `Route` values for a request to this peer (RFC 3261 §12.2.1.1).
+    fn route(&self) -> (Uri, Vec<Bytes>) {
+        let first = self.routes.first().and_then(|route| Route::decode(route).ok());
+        match first {
+            Some(strict) if strict.uri.params().is_none_or(|params| !params.contains("lr")) => {
+                let target = [b"<", &self.target.to_bytes()[..], b">"].concat();
+                let rest = self.routes.iter().skip(1).cloned().chain([target.into()]).collect();
+                (strict.uri.clone(), rest)
+            }
+            _ => (self.target.clone(), self.routes.clone()),
+        }
+    }
+}
+
+impl Leg {
+    /// A dialog that begins now.
+    pub(super) fn new(
+        info: DialogInfo,
+        local: Bytes,
+        peer: Peer,
+        call_id: Bytes,
+        contact_user: String,
+    ) -> Self {
+        Leg {
+            info,
+            ended: false,
+            local,
+            peer,
+            call_id,
+            contact_user,
+            local_cseq: 0,
+            remote_cseq: None,
+            auth: ClientAuth::default(),
+            invite: None,
+            invitation: None,
+            arrival: None,
+            cancel: Cancel::No,
+            acks: Vec::new(),
+            unacked: None,
+            incoming: None,
+            outgoing: None,
+            reinvite: None,
+            bye_after_ack: None,
+        }
+    }
+
+    pub(super) fn id(&self) -> DialogId {
+        self.info.id
+    }
+
+    pub(super) fn flow(&self) -> FlowId {
+        self.info.flow
+    }
+
+    /// Takes over what a response or request tells about the peer.
+    pub(super) fn set_peer(&mut self, peer: Peer) {
+        self.info.remote_tag = peer.tag.as_deref().map(wire::display);
+        self.peer = peer;
+    }
+
+    /// Whether our INVITE has no final response yet.
+    pub(super) fn is_calling(&self) -> bool {
+        matches!(self.info.state, DialogState::Calling | DialogState::Early)
+    }
+
+    /// Begins a request of the next sequence number.
+    pub(super) fn draft(&mut self, exchange: &mut Exchange, method: Method) -> Draft {
+        self.local_cseq += 1;
+        let peer = self.peer.clone();
+        let (sequence, cnonce) = (self.local_cseq, exchange.token());
+        let (uri, _) = peer.route();
+        let authorization = self.auth.header(
+            &String::from_utf8_lossy(method.as_bytes()),
+            &String::from_utf8_lossy(&uri.to_bytes()),
+            &cnonce,
+        );
+        let draft = self.draft_to(exchange, &peer, method, sequence);
+        match authorization {
+            Some((from, value)) => draft.header(authorization_header(from), value),
+            None => draft,
+        }
+    }
+
+    /// Begins a request to this peer, which need not be the dialog's: a fork may have answered too.
+    pub(super) fn draft_to(
+        &self,
+        exchange: &mut Exchange,
+        peer: &Peer,
+        method: Method,
+        sequence: u32,
+    ) -> Draft {
+        let (uri, routes) = peer.route();
+        let via = exchange.via(self.flow());
+        let cseq = [format!("{sequence} ").as_bytes(), method.as_bytes()].concat();
+        let refreshes_target = matches!(method, Method::Invite | Method::Update);
+        let mut draft = Draft::new(method, uri)
+            .header(HeaderName::Via, via)
+            .header(HeaderName::MaxForwards, "70")
+            .header(HeaderName::From, &self.local)
+            .header(HeaderName::To, &peer.address)
+            .header(HeaderName::CallId, &self.call_id)
+            .header(HeaderName::CSeq, cseq);
+        for route in &routes {
+            draft = draft.header(HeaderName::Route, route);
+        }
+        if refreshes_target {
+            let contact = exchange.contact(self.flow(), &self.contact_user);
+            draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, super::ALLOW);
+        }
+        draft.header(HeaderName::UserAgent, &exchange.config.user_agent)
+    }
+
+    /// Whether a 2xx with this number and tag has been acknowledged, and with what.
+    pub(super) fn sent_ack(&self, cseq: u32, tag: &[u8]) -> Option<&SentAck> {
+        self.acks.iter().find(|ack| ack.cseq == cseq && ack.tag == tag)
+    }
+
+    /// Remembers an ACK; only the last few 2xx can come again.
+    pub(super) fn remember_ack(&mut self, ack: SentAck) {
+        const REMEMBERED: usize = 4;
+        if self.acks.len() == REMEMBERED {
+            self.acks.remove(0);
+        }
+        self.acks.push(ack);
+    }
+
+    /// Whether the application began it.
+    pub(super) fn is_outbound(&self) -> bool {
+        self.info.direction == Direction::Outbound
+    }
+}
+
+/// The header that answers a challenge.
+pub(super) fn authorization_header(from: ChallengeFrom) -> HeaderName {
+    match from {
+        ChallengeFrom::Peer => HeaderName::Authorization,
+        ChallengeFrom::Proxy => HeaderName::ProxyAuthorization,
+    }
+}
+
+/// The URI of the first `Contact`.
+pub(super) fn contact(headers: &Headers) -> Option<Uri> {
+    Some(headers.typed::<Contact>()?.ok()?.uri.clone())
+}
+
+/// The values of `Record-Route`, one by one, as they came.
+fn record_routes(headers: &Headers) -> Vec<Bytes> {
+    headers
+        .typed_all::<RecordRoute>()
+        .filter_map(Result::ok)
+        .map(|route| [b"<", &route.uri.to_bytes()[..], b">"].concat().into())
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! The registrar's reading of a REGISTER (RFC 3261 §10.3); who may register is the application's matter.
+
+use sipx_sip::headers::{Address, ContactValue, From, To};
+use sipx_sip::message::Request;
+use sipx_sip::{HeaderName, TypedHeader as _};
+use timing::{Deadline, Instant};
+
+use super::UserAgent;
+use super::exchange::{PATIENCE, TransactionId, Wake};
+use super::inbound::{authorization, host_of, uri_text};
+use crate::config::FlowId;
+use crate::event::{ContactBinding, Event, PendingRequest, RegisterRequest};
+use crate::wire;
+
+/// A phone has one contact, a stubborn one a few.
+const MAX_CONTACTS: usize = 10;
+
+impl UserAgent {
+    pub(super) fn handle_register(
+        &mut self,
+        id: TransactionId,
+        flow: FlowId,
+        request: &Request,
+        now: Instant,
+    ) {
+        match read(id, flow, request) {
+            Ok(register) => {
+                let patience = Deadline::new(now + PATIENCE, "unanswered request");
+                self.exchange.wakes.set(Wake::Unanswered(id), patience);
+                self.events.push_back(Event::Register(register));
+            }
+            Err(status) => self.reply(id, status, &[], now),
+        }
+    }
+}
+
+/// The status is that of the refusal.
+fn read(id: TransactionId, flow: FlowId, request: &Request) -> Result<RegisterRequest, u16> {
+    let headers = &request.headers;
+    let to = wire::address::<To>(headers).filter(|to| to.uri.scheme().is_sip()).ok_or(400_u16)?;
+    let from = wire::address::<From>(headers).ok_or(400_u16)?;
+    let (cseq, _) = wire::cseq(headers).ok_or(400_u16)?;
+    let expires = headers.value(&HeaderName::Expires).and_then(|value| seconds(&value));
+    let mut contacts = Vec::new();
+    let mut wildcard = false;
+    for header in headers.get_all(&HeaderName::Contact) {
+        for contact in ContactValue::decode_list(&header.value()).map_err(|_| 400_u16)? {
+            match contact {
+                ContactValue::Wildcard => wildcard = true,
+                ContactValue::Address(address) => contacts.push(binding(&address)),
+            }
+        }
+        if contacts.len() > MAX_CONTACTS {
+            return Err(403);
+        }
+    }
+    if wildcard && (!contacts.is_empty() || expires != Some(0)) {
+        return Err(400);
+    }
+    Ok(RegisterRequest {
+        request: PendingRequest(id.0),
+        flow,
+        request_uri: uri_text(&request.uri),
+        aor_user: wire::user_of(&to.uri),
+        aor_host: host_of(&to.uri),
+        from_user: wire::user_of(&from.uri),
+        contacts,
+        wildcard,
+        expires,
+        sip_call_id: wire::text_of(headers, &HeaderName::CallId).unwrap_or_default(),
+        cseq,
+        authorization: authorization(request).map_err(|_| 400_u16)?,
+        user_agent: wire::text_of(headers, &HeaderName::UserAgent),
+    })
+}
+
+fn binding(contact: &Address) -> ContactBinding {
+    let text = |name| contact.param(name).map(wire::display);
+    ContactBinding {
+        uri: uri_text(&contact.uri),
+        expires: contact.param("expires").and_then(seconds),
+        instance: text("+sip.instance").map(|id| id.trim_matches(['<', '>', '"', ' ']).to_owned()),
+        q: text("q").and_then(|q| thousandths(&q)),
+    }
+}
+
+/// Seconds; a number too large for us is as good as for ever, and anything else counts as absent.
+fn seconds(value: &[u8]) -> Option<u32> {
+    let digits = value.trim_ascii();
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(u32::MAX))
+}
+
+/// `0.75` as 750; what is no quality between 0 and 1 counts as absent (RFC 3261 §25.1).
+fn thousandths(q: &str) -> Option<u16> {
+    let (whole, fraction) = q.split_once('.').unwrap_or((q, ""));
+    if fraction.len() > 3 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value =
+        whole.parse::<u16>().ok()?.checked_mul(1000)? + format!("{fraction:0<3}").parse::<u16>().ok()?;
+    (value <= 1000).then_some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_from_contacts_are_clamped() {
+        assert_eq!(seconds(b"0060"), Some(60));
+        assert_eq!(seconds(b"18446744073709551616"), Some(u32::MAX));
+        assert_eq!(seconds(b"-1"), None);
+        assert_eq!(seconds(b""), None);
+        assert_eq!(thousandths("1"), Some(1000));
+        assert_eq!(thousandths("0.75"), Some(750));
+        assert_eq!(thousandths("99"), None);
+        assert_eq!(thousandths("0.0001"), None);
+    }
+}
