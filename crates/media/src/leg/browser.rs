@@ -1,0 +1,399 @@
+//! The WebRTC leg: ICE-lite, DTLS-SRTP and RTP by str0m in RTP mode.
+
+mod engine;
+mod negotiate;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use str0m::change::SdpPendingOffer;
+use str0m::media::{Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc};
+use str0m::{Event, Input, Rtc};
+use timing::{Duration, Instant};
+
+pub(crate) use engine::{Fresh, Shared};
+
+use super::reception::{Arrival, Reception};
+use super::splice::{self, Splice};
+use super::telephone_event::TelephoneEvents;
+use super::{Agreed, Frame, Leg, Output};
+use crate::codec::{Codec, Content};
+use crate::order::{LegFigures, Transmit};
+use crate::sdp::{Direction, Origin, Payload};
+
+/// A browser checks its consent every four to six seconds (RFC 7675 §5.1); three of them in a row are missing.
+const LOST_AFTER: Duration = Duration::from_secs(20);
+/// Long enough for discontinuous transmission, which sends something every 400 ms.
+const SILENT_AFTER: Duration = Duration::from_secs(10);
+const FIGURES_EVERY: Duration = Duration::from_secs(5);
+/// How often the above are looked at.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
+/// No codec of ours sends as much in one packet; more would not fit into one datagram with its overhead.
+const MAX_PAYLOAD: usize = 1300;
+/// Rounds of output after one input. The engine needs two or three; the limit keeps a fault in it local.
+const MAX_OUTPUTS: usize = 256;
+/// Sources of a peer that neither announces nor names them: one, and as many changes as calls have transfers.
+const MAX_UNNAMED_SOURCES: usize = 16;
+
+/// One browser, or whatever speaks as one.
+pub(crate) struct BrowserLeg {
+    shared: Arc<Shared>,
+    rtc: Rtc,
+    mid: Mid,
+    origin: Origin,
+    negotiation: Negotiation,
+    payloads: Vec<Payload>,
+    link: Link,
+    splice: Splice,
+    events: TelephoneEvents,
+    /// Set for a peer whose packets do not say which stream they belong to.
+    unnamed_sources: Option<Vec<u32>>,
+    reception: Reception,
+    packets_out: u64,
+    bytes_out: u64,
+    lost_by_peer: u64,
+    rtt: Option<Duration>,
+    outbox: VecDeque<Output>,
+    engine_wake: Option<Instant>,
+    next_watch: Instant,
+    next_figures: Instant,
+    /// When something authentic last came, and when audio last came or could first have come.
+    heard: Instant,
+    audio_heard: Instant,
+    silent: bool,
+}
+
+/// Where the leg stands between offer and answer.
+enum Negotiation {
+    /// We have offered these codecs.
+    Offered {
+        pending: SdpPendingOffer,
+        codecs: Vec<Codec>,
+    },
+    Settled(Settled),
+    /// An answer went wrong half-way.
+    Failed,
+}
+
+/// What the last offer and answer said of the peer.
+struct Settled {
+    agreed: Agreed,
+    fingerprint: String,
+    peer_mid: Option<String>,
+    /// The place of its audio stream among its m-lines.
+    index: usize,
+}
+
+/// | from | checks and handshake done | nothing heard | heard again | closed by peer |
+/// | New  | Up                        | New           | New         | Closed         |
+/// | Up   | Up                        | Lost          | Up          | Closed         |
+/// | Lost | Up                        | Lost          | Up          | Closed         |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    New,
+    Up,
+    Lost,
+    Closed,
+}
+
+impl Leg for BrowserLeg {
+    fn handle_datagram(&mut self, source: SocketAddr, local: SocketAddr, bytes: &[u8], now: Instant) {
+        let Ok(receive) = Receive::new(Protocol::Udp, source, local, bytes) else {
+            tracing::trace!("not a datagram of ours");
+            return;
+        };
+        let input = Input::Receive(self.shared.wall(now), receive);
+        // the engine does not check the source again
+        if !self.rtc.accepts(&input) {
+            tracing::trace!("not from the peer");
+            return;
+        }
+        self.expect_unnamed_source(bytes, now);
+        // a bad datagram is that datagram's fault and never the call's (CVE-2023-49786)
+        if let Err(error) = self.rtc.handle_input(input) {
+            tracing::debug!(%error, "datagram dropped");
+        }
+        self.drain(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        if self.engine_wake.is_some_and(|at| at <= now) {
+            self.advance(now);
+        }
+        if self.next_watch <= now {
+            self.next_watch = now + WATCH_EVERY;
+            self.watch(now);
+        }
+    }
+
+    fn send(&mut self, frame: &Frame, now: Instant) {
+        if !self.is_open() {
+            return;
+        }
+        if frame.payload.is_empty() || frame.payload.len() > MAX_PAYLOAD {
+            return self.skip(frame);
+        }
+        let Some(number) =
+            self.payloads.iter().find(|payload| payload.usage == frame.content).map(|p| p.number)
+        else {
+            tracing::trace!(content = ?frame.content, "not negotiated");
+            return self.skip(frame);
+        };
+        let Some(place) = self.splice.place(source(frame), frame.sequence, frame.timestamp, now) else {
+            return;
+        };
+        let wall = self.shared.wall(now);
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(self.mid, None) else { return };
+        let mut extensions = ExtensionValues::default();
+        if let Some((level, voice)) = frame.audio_level {
+            extensions.audio_level = Some(level);
+            extensions.voice_activity = voice;
+        }
+        stream.write_rtp(
+            RtpWrite::new(
+                Pt::new_with_value(number),
+                place.sequence.into(),
+                place.timestamp,
+                wall,
+                Arc::clone(&frame.payload),
+            )
+            .marker(frame.marker || place.first)
+            .ext_vals(extensions),
+        );
+        self.packets_out += 1;
+        self.bytes_out += frame.payload.len() as u64;
+        // what is written leaves with the next advance of time
+        self.advance(now);
+    }
+
+    fn skip(&mut self, frame: &Frame) {
+        self.splice.skip(source(frame), frame.sequence);
+    }
+
+    fn interrupt(&mut self) {
+        self.splice.interrupt();
+    }
+
+    fn close(&mut self, now: Instant) {
+        if let Err(error) = self.rtc.close() {
+            tracing::debug!(%error, "no goodbye");
+        }
+        self.drain(now);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outbox.pop_front()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        Some(self.engine_wake.map_or(self.next_watch, |at| at.min(self.next_watch)))
+    }
+
+    fn is_open(&self) -> bool {
+        self.link == Link::Up && self.direction() == Some(Direction::SendRecv)
+    }
+
+    fn figures(&self) -> LegFigures {
+        LegFigures {
+            packets_in: self.reception.packets(),
+            bytes_in: self.reception.bytes(),
+            packets_out: self.packets_out,
+            bytes_out: self.bytes_out,
+            lost: self.reception.lost(),
+            lost_by_peer: self.lost_by_peer,
+            jitter_us: self.reception.jitter_us(),
+            rtt_us: self.rtt.map(|rtt| u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+impl BrowserLeg {
+    /// Our ICE user fragment, by which checks for this leg are known. It changes with an ICE restart.
+    pub(crate) fn ufrag(&mut self) -> String {
+        self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    fn direction(&self) -> Option<Direction> {
+        match &self.negotiation {
+            Negotiation::Settled(settled) => Some(settled.agreed.direction),
+            Negotiation::Offered { .. } | Negotiation::Failed => None,
+        }
+    }
+
+    /// Lets the engine's time pass, then takes out what it has.
+    fn advance(&mut self, now: Instant) {
+        if let Err(error) = self.rtc.handle_input(Input::Timeout(self.shared.wall(now))) {
+            tracing::debug!(%error, "the engine could not go on");
+        }
+        self.drain(now);
+    }
+
+    /// Takes out all that the engine has. Must follow every change to it.
+    fn drain(&mut self, now: Instant) {
+        let wall = self.shared.wall(now);
+        for _ in 0..MAX_OUTPUTS {
+            match self.rtc.poll_output() {
+                Ok(str0m::Output::Transmit(transmit)) => self.transmit(transmit, now),
+                Ok(str0m::Output::Event(event)) => self.handle_event(event, now),
+                Ok(str0m::Output::Timeout(at)) if at <= wall => {
+                    if let Err(error) = self.rtc.handle_input(Input::Timeout(wall)) {
+                        tracing::debug!(%error, "the engine could not go on");
+                    }
+                    // asked again, the engine answers with a later time or with output
+                    self.engine_wake = Some(now + Duration::from_millis(1));
+                }
+                Ok(str0m::Output::Timeout(at)) => {
+                    self.engine_wake = self.shared.instant(at);
+                    break;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "the engine could not go on");
+                    self.engine_wake = Some(now + Duration::from_millis(50));
+                    break;
+                }
+            }
+        }
+        if !self.rtc.is_alive() {
+            self.engine_wake = None;
+            self.move_link(Link::Closed, now);
+        }
+    }
+
+    fn transmit(&mut self, transmit: str0m::net::Transmit, now: Instant) {
+        let bytes: Vec<u8> = transmit.contents.into();
+        // a STUN binding success response: the check before it had our password
+        if bytes.starts_with(&[0x01, 0x01]) {
+            self.outbox.push_back(Output::Validated(transmit.destination));
+            self.hear(now);
+        }
+        let (source, destination) = (transmit.source, transmit.destination);
+        self.outbox.push_back(Output::Transmit(Transmit { source, destination, bytes }));
+    }
+
+    fn handle_event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Connected => {
+                self.hear(now);
+                self.move_link(Link::Up, now);
+            }
+            Event::RtpPacket(packet) => self.receive(packet, now),
+            Event::MediaEgressStats(stats) => {
+                self.rtt = stats.rtt.or(self.rtt);
+                if let Some(remote) = stats.remote {
+                    self.lost_by_peer = remote.packets_lost;
+                }
+            }
+            Event::MediaIngressStats(stats) => self.rtt = self.rtt.or(stats.rtt),
+            Event::Closed => self.move_link(Link::Closed, now),
+            _ => {}
+        }
+    }
+
+    fn receive(&mut self, packet: RtpPacket, now: Instant) {
+        self.hear(now);
+        let number = *packet.header.payload_type;
+        let Some(content) = self.payloads.iter().find(|payload| payload.number == number).map(|p| p.usage)
+        else {
+            return;
+        };
+        let ssrc: u32 = *packet.header.ssrc;
+        let arrival = Arrival {
+            ssrc,
+            sequence: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            clock_rate: content.clock_rate(),
+            bytes: packet.payload.len(),
+        };
+        self.reception.count(&arrival, matches!(content, Content::Audio(_)), now);
+        match content {
+            Content::Audio(_) => self.hear_audio(now),
+            Content::Events(_) => {
+                let key = self.events.handle_payload(ssrc, packet.header.timestamp, &packet.payload);
+                self.outbox.extend(key.map(Output::Key));
+            }
+        }
+        let level = packet.header.ext_vals.audio_level;
+        self.outbox.push_back(Output::Frame(Frame {
+            content,
+            payload: packet.payload,
+            ssrc,
+            sequence: arrival.sequence,
+            timestamp: arrival.timestamp,
+            marker: packet.header.marker,
+            audio_level: level.map(|level| (level, packet.header.ext_vals.voice_activity)),
+        }));
+    }
+
+    fn hear(&mut self, now: Instant) {
+        self.heard = now;
+        if self.link == Link::Lost {
+            self.move_link(Link::Up, now);
+        }
+    }
+
+    fn hear_audio(&mut self, now: Instant) {
+        self.audio_heard = now;
+        if std::mem::take(&mut self.silent) {
+            self.outbox.push_back(Output::Audible);
+        }
+    }
+
+    fn watch(&mut self, now: Instant) {
+        if self.link == Link::Up && now.since(self.heard) >= LOST_AFTER {
+            self.move_link(Link::Lost, now);
+        }
+        if !self.is_open() {
+            self.audio_heard = now;
+        } else if !self.silent && now.since(self.audio_heard) >= SILENT_AFTER {
+            self.silent = true;
+            self.outbox.push_back(Output::Silent);
+        }
+        if self.link == Link::Up && self.next_figures <= now {
+            self.next_figures = now + FIGURES_EVERY;
+            self.outbox.push_back(Output::Figures(self.figures()));
+        }
+    }
+
+    fn move_link(&mut self, to: Link, now: Instant) {
+        let from = self.link;
+        if from == to || from == Link::Closed {
+            return;
+        }
+        self.link = to;
+        self.splice.interrupt();
+        match to {
+            Link::Up => {
+                self.audio_heard = now;
+                self.outbox.push_back(Output::Connected);
+            }
+            Link::Lost => self.outbox.push_back(Output::Lost),
+            Link::Closed if from != Link::Lost => self.outbox.push_back(Output::Lost),
+            Link::Closed | Link::New => {}
+        }
+    }
+
+    /// The engine tells streams by announced sources or by the mid in each packet. A peer that gives neither
+    /// has but one stream, so that whatever comes is its audio; SRTP still has to authenticate it.
+    fn expect_unnamed_source(&mut self, bytes: &[u8], now: Instant) {
+        let Some(known) = &mut self.unnamed_sources else { return };
+        let [first, second, ..] = *bytes else { return };
+        let is_rtp = (128..192).contains(&first) && !(64..96).contains(&(second & 0x7f));
+        let Some(ssrc) = bytes.get(8..12).and_then(|ssrc| ssrc.try_into().ok()).map(u32::from_be_bytes)
+        else {
+            return;
+        };
+        if is_rtp && ssrc != 0 && known.len() < MAX_UNNAMED_SOURCES && !known.contains(&ssrc) {
+            known.push(ssrc);
+            self.rtc.direct_api().expect_stream_rx(Ssrc::from(ssrc), None, self.mid, None);
+            self.drain(now);
+        }
+    }
+}
+
+fn source(frame: &Frame) -> splice::Source {
+    splice::Source { ssrc: frame.ssrc, clock_rate: frame.content.clock_rate() }
+}

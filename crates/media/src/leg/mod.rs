@@ -1,0 +1,76 @@
+//! Legs: one party's media stream each. What the plane needs of any leg is [`Leg`]; the WebRTC one is `browser`.
+
+mod browser;
+mod certificate;
+mod reception;
+mod splice;
+mod telephone_event;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use timing::Instant;
+
+pub(crate) use browser::{BrowserLeg, Fresh, Shared};
+pub use certificate::{Certificate, CertificateError};
+
+use crate::codec::{Codec, Content};
+use crate::order::{LegFigures, Transmit};
+use crate::sdp::Direction;
+
+/// The data path of a leg. Every call may fill the outbox; [`Leg::poll`] empties it.
+pub(crate) trait Leg {
+    /// Takes a datagram that was found to be for this leg; what does not authenticate is dropped silently.
+    fn handle_datagram(&mut self, source: SocketAddr, local: SocketAddr, bytes: &[u8], now: Instant);
+    fn handle_timeout(&mut self, now: Instant);
+    /// Sends a frame that another leg received. Nothing is sent before the leg is up, or in another codec.
+    fn send(&mut self, frame: &Frame, now: Instant);
+    /// Leaves out a frame of a source whose other frames are sent.
+    fn skip(&mut self, frame: &Frame);
+    /// The next frame to send begins a new run: whatever was sent until now has been cut off.
+    fn interrupt(&mut self);
+    /// Says goodbye to the peer.
+    fn close(&mut self, now: Instant);
+    fn poll(&mut self) -> Option<Output>;
+    fn poll_timeout(&self) -> Option<Instant>;
+    /// Whether the peer is up and wants audio both ways.
+    fn is_open(&self) -> bool;
+    fn figures(&self) -> LegFigures;
+}
+
+/// One RTP packet on its way from one leg to another, without what belongs to either's own stream.
+#[derive(Clone, Debug)]
+pub(crate) struct Frame {
+    pub(crate) content: Content,
+    pub(crate) payload: Arc<[u8]>,
+    /// Synchronisation source, sequence number (extended) and timestamp as received.
+    pub(crate) ssrc: u32,
+    pub(crate) sequence: u64,
+    pub(crate) timestamp: u32,
+    pub(crate) marker: bool,
+    /// RFC 6464, in -dBov, and whether there is voice in it.
+    pub(crate) audio_level: Option<(i8, Option<bool>)>,
+}
+
+/// What comes out of a leg.
+#[derive(Debug)]
+pub(crate) enum Output {
+    Transmit(Transmit),
+    /// A connectivity check from this address was in order.
+    Validated(SocketAddr),
+    Frame(Frame),
+    Key(char),
+    Connected,
+    Lost,
+    Silent,
+    Audible,
+    Figures(LegFigures),
+}
+
+/// What an offer and answer have agreed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Agreed {
+    pub(crate) codec: Codec,
+    /// As the peer wrote it.
+    pub(crate) direction: Direction,
+}

@@ -1,0 +1,132 @@
+use std::collections::VecDeque;
+
+/// How many past events a late repetition is compared with.
+const REMEMBERED: usize = 8;
+
+/// Turns received telephone events into key presses, each once (RFC 4733 §2.5).
+///
+/// A press is told at its first packet, whichever that is: some senders transmit ends only. A press longer
+/// than the duration field can hold comes in segments and is still one press (§2.5.1.3).
+#[derive(Debug, Default)]
+pub(super) struct TelephoneEvents {
+    recent: VecDeque<Press>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Press {
+    ssrc: u32,
+    timestamp: u32,
+    event: u8,
+    duration: u16,
+    ended: bool,
+}
+
+impl TelephoneEvents {
+    /// Takes the payload of one packet; the key, if this is the first that tells of its press.
+    pub(super) fn handle_payload(&mut self, ssrc: u32, timestamp: u32, payload: &[u8]) -> Option<char> {
+        let [event, flags, high, low] = *payload.first_chunk::<4>()?;
+        let key = key(event)?;
+        let press = Press {
+            ssrc,
+            timestamp,
+            event,
+            duration: u16::from_be_bytes([high, low]),
+            ended: flags & 0x80 != 0,
+        };
+        if let Some(known) = self.recent.iter_mut().find(|known| known.is_same_segment(&press)) {
+            known.duration = known.duration.max(press.duration);
+            known.ended |= press.ended;
+            return None;
+        }
+        let continues = self.recent.back().is_some_and(|last| last.is_continued_by(&press));
+        if self.recent.len() == REMEMBERED {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(press);
+        (!continues).then_some(key)
+    }
+}
+
+impl Press {
+    fn is_same_segment(&self, other: &Press) -> bool {
+        (self.ssrc, self.timestamp, self.event) == (other.ssrc, other.timestamp, other.event)
+    }
+
+    fn is_continued_by(&self, next: &Press) -> bool {
+        let follows = next.timestamp == self.timestamp.wrapping_add(u32::from(self.duration));
+        self.ssrc == next.ssrc && self.event == next.event && !self.ended && self.duration > 0 && follows
+    }
+}
+
+/// RFC 4733 §3.2, table 3. Flash hooks, tones and the like are not keys.
+fn key(event: u8) -> Option<char> {
+    match event {
+        0..=9 => Some(char::from(b'0' + event)),
+        10 => Some('*'),
+        11 => Some('#'),
+        12..=15 => Some(char::from(b'A' + event - 12)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(event: u8, end: bool, duration: u16) -> [u8; 4] {
+        let [high, low] = duration.to_be_bytes();
+        [event, if end { 0x8a } else { 0x0a }, high, low]
+    }
+
+    #[test]
+    fn a_train_of_updates_and_three_ends_is_one_key() {
+        let mut events = TelephoneEvents::default();
+        let mut keys = Vec::new();
+        for step in 1..=5 {
+            keys.extend(events.handle_payload(1, 1000, &packet(5, false, step * 960)));
+        }
+        for _ in 0..3 {
+            keys.extend(events.handle_payload(1, 1000, &packet(5, true, 5760)));
+        }
+        keys.extend(events.handle_payload(1, 20_000, &packet(5, false, 960)));
+        assert_eq!(keys, ['5', '5']);
+    }
+
+    #[test]
+    fn ends_alone_are_a_key_and_a_lost_end_does_no_harm() {
+        let mut events = TelephoneEvents::default();
+        let mut keys = Vec::new();
+        for _ in 0..3 {
+            keys.extend(events.handle_payload(1, 7, &packet(11, true, 960)));
+        }
+        keys.extend(events.handle_payload(1, 9_000, &packet(1, false, 960)));
+        keys.extend(events.handle_payload(1, 18_000, &packet(2, false, 960)));
+        keys.extend(events.handle_payload(1, 9_000, &packet(1, true, 1920)));
+        assert_eq!(keys, ['#', '1', '2']);
+    }
+
+    #[test]
+    fn a_press_of_a_minute_in_segments_is_one_key() {
+        let mut events = TelephoneEvents::default();
+        let mut keys = Vec::new();
+        let mut timestamp = 500_u32;
+        for _ in 0..44 {
+            keys.extend(events.handle_payload(1, timestamp, &packet(0, false, 32_000)));
+            keys.extend(events.handle_payload(1, timestamp, &packet(0, false, 0xffff)));
+            timestamp += 0xffff;
+        }
+        keys.extend(events.handle_payload(1, timestamp, &packet(0, true, 960)));
+        assert_eq!(keys, ['0']);
+    }
+
+    #[test]
+    fn what_is_no_key_is_ignored() {
+        let mut events = TelephoneEvents::default();
+        assert_eq!(events.handle_payload(1, 1, &packet(255, true, 1)), None);
+        assert_eq!(events.handle_payload(1, 1, &packet(16, true, 1)), None);
+        assert_eq!(events.handle_payload(1, 1, &[5, 0, 0]), None);
+        assert_eq!(events.handle_payload(1, 1, &[]), None);
+        assert_eq!(events.handle_payload(1, 2, &packet(15, true, 1)), Some('D'));
+        assert_eq!(events.handle_payload(2, 2, &packet(15, true, 1)), Some('D'), "another source");
+    }
+}

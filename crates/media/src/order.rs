@@ -1,0 +1,276 @@
+use std::fmt;
+use std::net::SocketAddr;
+
+use crate::codec::{Codec, CodecPreference};
+use crate::sdp::{Direction, Unsupported};
+
+/// One party's media stream on a plane. The switch numbers legs; a number is not used twice on one plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LegId(pub u64);
+
+impl fmt::Display for LegId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What a plane is asked to do. Orders are never refused on the spot; failure comes back as a [`Fact`].
+#[derive(Clone, PartialEq, Eq)]
+pub enum Order {
+    /// Makes a browser leg from a peer's first offer: [`Fact::AnswerMade`] or [`Fact::Refused`] follows.
+    AcceptOffer {
+        /// The new leg.
+        leg: LegId,
+        /// The peer's offer, as it came.
+        offer: String,
+        /// Of the offered codecs the one chosen by this is answered, and no other.
+        codecs: CodecPreference,
+    },
+    /// Makes a browser leg and an offer for it: [`Fact::OfferMade`] or [`Fact::Refused`] follows.
+    MakeOffer {
+        /// The new leg.
+        leg: LegId,
+        /// The codecs to offer.
+        codecs: CodecPreference,
+    },
+    /// Completes a leg that we offered: [`Fact::AnswerAccepted`] or [`Fact::Refused`] follows.
+    ///
+    /// A refused leg is of no more use and waits to be closed.
+    AcceptAnswer {
+        /// The leg that made the offer.
+        leg: LegId,
+        /// The peer's answer, as it came.
+        answer: String,
+    },
+    /// Takes a later offer of the peer (RFC 3264 §8): hold, resume, ICE restart, or a new page with a new
+    /// certificate. [`Fact::AnswerMade`] follows, or [`Fact::Refused`], in which case the old media goes on.
+    AcceptReoffer {
+        /// A leg that was negotiated before.
+        leg: LegId,
+        /// The peer's new offer, as it came.
+        offer: String,
+    },
+    /// Sends a leg its own audio back. Ends whatever joined this leg before.
+    Echo {
+        /// The leg that hears itself.
+        leg: LegId,
+    },
+    /// Joins two legs so that each hears the other. Ends whatever joined either before.
+    Bridge {
+        /// One leg.
+        a: LegId,
+        /// The other.
+        b: LegId,
+    },
+    /// Ends the bridge or echo of this leg; both legs of a bridge fall silent.
+    Unbridge {
+        /// Either leg of the bridge.
+        leg: LegId,
+    },
+    /// Server-side hold: while closed, nothing of this leg passes on in either direction.
+    Gate {
+        /// The leg to hold or resume.
+        leg: LegId,
+        /// `false` holds, `true` resumes.
+        open: bool,
+    },
+    /// Ends a leg. Its last [`Fact::Figures`] follows, then nothing more of this leg.
+    Close {
+        /// The leg that is over.
+        leg: LegId,
+    },
+}
+
+impl Order {
+    /// The leg that the order is about; of a bridge, its first.
+    pub fn leg(&self) -> LegId {
+        match self {
+            Order::AcceptOffer { leg, .. }
+            | Order::MakeOffer { leg, .. }
+            | Order::AcceptAnswer { leg, .. }
+            | Order::AcceptReoffer { leg, .. }
+            | Order::Echo { leg }
+            | Order::Bridge { a: leg, .. }
+            | Order::Unbridge { leg }
+            | Order::Gate { leg, .. }
+            | Order::Close { leg } => *leg,
+        }
+    }
+}
+
+/// Session descriptions carry ICE passwords, so that only their length is shown.
+impl fmt::Debug for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Order::AcceptOffer { leg, offer, codecs } => {
+                write!(f, "AcceptOffer {{ leg: {leg}, offer: {} bytes, codecs: {codecs:?} }}", offer.len())
+            }
+            Order::MakeOffer { leg, codecs } => write!(f, "MakeOffer {{ leg: {leg}, codecs: {codecs:?} }}"),
+            Order::AcceptAnswer { leg, answer } => {
+                write!(f, "AcceptAnswer {{ leg: {leg}, answer: {} bytes }}", answer.len())
+            }
+            Order::AcceptReoffer { leg, offer } => {
+                write!(f, "AcceptReoffer {{ leg: {leg}, offer: {} bytes }}", offer.len())
+            }
+            Order::Echo { leg } => write!(f, "Echo {{ leg: {leg} }}"),
+            Order::Bridge { a, b } => write!(f, "Bridge {{ a: {a}, b: {b} }}"),
+            Order::Unbridge { leg } => write!(f, "Unbridge {{ leg: {leg} }}"),
+            Order::Gate { leg, open } => write!(f, "Gate {{ leg: {leg}, open: {open} }}"),
+            Order::Close { leg } => write!(f, "Close {{ leg: {leg} }}"),
+        }
+    }
+}
+
+/// What has happened on a plane.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// An offer was taken; `sdp` is the answer to send.
+    AnswerMade {
+        /// The leg.
+        leg: LegId,
+        /// Our answer, in the peer's own style.
+        sdp: String,
+        /// The codec that the leg carries from now on.
+        codec: Codec,
+        /// The peer's direction: anything but `sendrecv` is a hold.
+        direction: Direction,
+    },
+    /// Our offer is ready to be sent, candidates complete.
+    OfferMade {
+        /// The leg.
+        leg: LegId,
+        /// Our offer.
+        sdp: String,
+    },
+    /// The peer's answer to our offer was taken.
+    AnswerAccepted {
+        /// The leg.
+        leg: LegId,
+        /// The codec that the leg carries from now on.
+        codec: Codec,
+        /// The peer's direction: anything but `sendrecv` is a hold.
+        direction: Direction,
+    },
+    /// An offer or answer was not taken; a SIP 488 for the peer.
+    Refused {
+        /// The leg. After a refused first offer it does not exist.
+        leg: LegId,
+        /// What is wrong with it.
+        why: Unsupported,
+    },
+    /// ICE and DTLS are up; audio can flow. Comes again when a lost leg is back.
+    Connected {
+        /// The leg.
+        leg: LegId,
+    },
+    /// No audio has come for ten seconds from a leg that should send.
+    Silent {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Audio has come again from a leg that was [`Fact::Silent`].
+    Audible {
+        /// The leg.
+        leg: LegId,
+    },
+    /// Nothing at all comes from the peer any more, or it closed its side. The leg sends nothing until it is
+    /// [`Fact::Connected`] again (RFC 7675 §5.1).
+    Lost {
+        /// The leg.
+        leg: LegId,
+    },
+    /// The party pressed a key: one fact for each press (RFC 4733).
+    Dtmf {
+        /// The leg.
+        leg: LegId,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        key: char,
+    },
+    /// The engine of this leg panicked. The leg is gone, all others go on.
+    Crashed {
+        /// The leg.
+        leg: LegId,
+    },
+    /// How well the leg does; every five seconds while it lives, and once when it is closed.
+    Figures {
+        /// The leg.
+        leg: LegId,
+        /// Totals since the leg began.
+        figures: LegFigures,
+    },
+}
+
+impl Fact {
+    /// The leg that the fact is about.
+    pub fn leg(&self) -> LegId {
+        match self {
+            Fact::AnswerMade { leg, .. }
+            | Fact::OfferMade { leg, .. }
+            | Fact::AnswerAccepted { leg, .. }
+            | Fact::Refused { leg, .. }
+            | Fact::Connected { leg }
+            | Fact::Silent { leg }
+            | Fact::Audible { leg }
+            | Fact::Lost { leg }
+            | Fact::Dtmf { leg, .. }
+            | Fact::Crashed { leg }
+            | Fact::Figures { leg, .. } => *leg,
+        }
+    }
+}
+
+/// Session descriptions carry ICE passwords, so that only their length is shown.
+impl fmt::Debug for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fact::AnswerMade { leg, sdp, codec, direction } => {
+                write!(f, "AnswerMade {{ leg: {leg}, sdp: {} bytes, {codec:?}, {direction} }}", sdp.len())
+            }
+            Fact::OfferMade { leg, sdp } => write!(f, "OfferMade {{ leg: {leg}, sdp: {} bytes }}", sdp.len()),
+            Fact::AnswerAccepted { leg, codec, direction } => {
+                write!(f, "AnswerAccepted {{ leg: {leg}, {codec:?}, {direction} }}")
+            }
+            Fact::Refused { leg, why } => write!(f, "Refused {{ leg: {leg}, why: {why:?} }}"),
+            Fact::Connected { leg } => write!(f, "Connected {{ leg: {leg} }}"),
+            Fact::Silent { leg } => write!(f, "Silent {{ leg: {leg} }}"),
+            Fact::Audible { leg } => write!(f, "Audible {{ leg: {leg} }}"),
+            Fact::Lost { leg } => write!(f, "Lost {{ leg: {leg} }}"),
+            // a key may be part of a card number or a code
+            Fact::Dtmf { leg, .. } => write!(f, "Dtmf {{ leg: {leg} }}"),
+            Fact::Crashed { leg } => write!(f, "Crashed {{ leg: {leg} }}"),
+            Fact::Figures { leg, figures } => write!(f, "Figures {{ leg: {leg}, {figures:?} }}"),
+        }
+    }
+}
+
+/// Totals of one leg since it began, as seen from the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct LegFigures {
+    /// RTP packets received and authenticated.
+    pub packets_in: u64,
+    /// Payload bytes received.
+    pub bytes_in: u64,
+    /// RTP packets sent.
+    pub packets_out: u64,
+    /// Payload bytes sent.
+    pub bytes_out: u64,
+    /// Packets that the peer sent and that never came (RFC 3550 §6.4.1).
+    pub lost: u64,
+    /// Packets that we sent and that the peer says it never received.
+    pub lost_by_peer: u64,
+    /// Interarrival jitter of what comes in, in microseconds (RFC 3550 §6.4.1).
+    pub jitter_us: u64,
+    /// Round-trip time from the peer's receiver reports, in microseconds, once there is one.
+    pub rtt_us: Option<u64>,
+}
+
+/// Bytes to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// The candidate of ours that they leave from.
+    pub source: SocketAddr,
+    /// Where they go: an address that ICE has validated.
+    pub destination: SocketAddr,
+    /// One datagram.
+    pub bytes: Vec<u8>,
+}
