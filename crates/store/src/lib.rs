@@ -1,0 +1,96 @@
+//! What is durable: users, lines, call records and settings, behind the port [`Store`].
+//!
+//! [`Memory`] keeps everything in the process, for tests; the SQL form stands in `store-sql`. Whoever writes another
+//! form calls [`conformance::run`] from its tests: it holds the forms to the same behaviour. Hashing of passwords,
+//! rights and what a record means are left to the callers.
+//!
+//! ```
+//! # use std::{pin::pin, task::{Context, Poll, Waker}};
+//! # fn now<T>(future: impl Future<Output = T>) -> T {
+//! #     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) { Poll::Ready(t) => t, Poll::Pending => panic!() }
+//! # }
+//! use store::{Memory, NewUser, Store};
+//!
+//! let store = Memory::new();
+//! let anna = now(store.add_user(NewUser::of("anna", model::Role::Agent))).unwrap();
+//! assert_eq!(now(store.user_by_login("anna")).unwrap(), Some(anna));
+//! ```
+#![warn(missing_docs)]
+
+pub mod conformance;
+mod error;
+mod memory;
+mod record;
+mod user;
+
+use async_trait::async_trait;
+use model::{PhoneNumber, UserId};
+
+pub use error::StoreError;
+pub use memory::Memory;
+pub use record::{CallDirection, CallRecord};
+pub use user::{Line, NewLine, NewUser, User};
+
+/// The storage port. What a method has acknowledged with `Ok` is there after a crash, [`Memory`] apart.
+///
+/// # Errors
+/// Every method: [`StoreError::Unavailable`], [`StoreError::Full`], [`StoreError::Damaged`] and
+/// [`StoreError::Unreadable`] when the world or the stored bytes fail; nothing has changed then. Others are named
+/// with the method.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The user with that login. Capital and small letters differ.
+    async fn user_by_login(&self, login: &str) -> Result<Option<User>, StoreError>;
+
+    /// The user with that id.
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError>;
+
+    /// All users, by id.
+    async fn users(&self) -> Result<Vec<User>, StoreError>;
+
+    /// The user's line, the oldest if there are several.
+    async fn line_of(&self, user: UserId) -> Result<Option<Line>, StoreError>;
+
+    /// The line with that SIP account.
+    async fn line_by_name(&self, name: &str) -> Result<Option<Line>, StoreError>;
+
+    /// The line with that number.
+    async fn line_by_number(&self, number: &PhoneNumber) -> Result<Option<Line>, StoreError>;
+
+    /// Adds a user; the store chooses the id.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] if another user has the login or the agent id.
+    async fn add_user(&self, user: NewUser) -> Result<User, StoreError>;
+
+    /// Changes the user's password hash, a PHC string.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownUser`].
+    async fn set_password_hash(&self, user: UserId, hash: &str) -> Result<(), StoreError>;
+
+    /// Adds a line; the store chooses the id.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] if another line has the number or the SIP account, [`StoreError::UnknownUser`].
+    async fn add_line(&self, line: NewLine) -> Result<Line, StoreError>;
+
+    /// Keeps the record of an ended call. A record whose id is known already is taken and changes nothing, so a
+    /// writer may repeat itself after a failure.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownUser`] if the caller or the callee is no user of ours.
+    async fn add_call_record(&self, record: CallRecord) -> Result<(), StoreError>;
+
+    /// The user's last calls, the latest start first, at most `limit` of them.
+    async fn call_records_of(&self, user: UserId, limit: u32) -> Result<Vec<CallRecord>, StoreError>;
+
+    /// The text kept under that key.
+    async fn setting(&self, key: &str) -> Result<Option<String>, StoreError>;
+
+    /// Keeps a text under a key, in place of what was there.
+    async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError>;
+
+    /// Whether the store can read and write now.
+    async fn health(&self) -> Result<(), StoreError>;
+}

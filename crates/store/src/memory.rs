@@ -1,0 +1,153 @@
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use model::{LineId, PhoneNumber, UserId};
+
+use crate::{CallRecord, Line, NewLine, NewUser, Store, StoreError, User};
+
+/// A store in the memory of the process; gone with it.
+#[derive(Default)]
+pub struct Memory {
+    tables: Mutex<Tables>,
+}
+
+#[derive(Default)]
+struct Tables {
+    users: BTreeMap<UserId, User>,
+    lines: BTreeMap<LineId, Line>,
+    records: BTreeMap<String, CallRecord>,
+    settings: BTreeMap<String, String>,
+}
+
+impl Memory {
+    /// An empty store.
+    pub fn new() -> Self {
+        Memory::default()
+    }
+
+    /// Every change of the tables is a single insertion, so they are whole even after a panic.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    fn know(&self, user: UserId) -> Result<(), StoreError> {
+        if self.users.contains_key(&user) { Ok(()) } else { Err(StoreError::UnknownUser(user)) }
+    }
+
+    fn line(&self, fits: impl Fn(&Line) -> bool) -> Option<Line> {
+        self.lines.values().find(|line| fits(line)).cloned()
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn user_by_login(&self, login: &str) -> Result<Option<User>, StoreError> {
+        Ok(self.tables().users.values().find(|user| user.login == login).cloned())
+    }
+
+    async fn user(&self, id: UserId) -> Result<Option<User>, StoreError> {
+        Ok(self.tables().users.get(&id).cloned())
+    }
+
+    async fn users(&self) -> Result<Vec<User>, StoreError> {
+        Ok(self.tables().users.values().cloned().collect())
+    }
+
+    async fn line_of(&self, user: UserId) -> Result<Option<Line>, StoreError> {
+        Ok(self.tables().line(|line| line.user_id == user))
+    }
+
+    async fn line_by_name(&self, name: &str) -> Result<Option<Line>, StoreError> {
+        Ok(self.tables().line(|line| line.name == name))
+    }
+
+    async fn line_by_number(&self, number: &PhoneNumber) -> Result<Option<Line>, StoreError> {
+        Ok(self.tables().line(|line| line.number == *number))
+    }
+
+    async fn add_user(&self, user: NewUser) -> Result<User, StoreError> {
+        let mut tables = self.tables();
+        if tables.users.values().any(|known| known.login == user.login) {
+            return Err(StoreError::Taken { what: "login" });
+        }
+        if user.agent_id.is_some() && tables.users.values().any(|known| known.agent_id == user.agent_id) {
+            return Err(StoreError::Taken { what: "agent_id" });
+        }
+        let id = UserId(tables.users.last_key_value().map_or(1, |(id, _)| id.0 + 1));
+        let user = user.with_id(id);
+        tables.users.insert(id, user.clone());
+        Ok(user)
+    }
+
+    async fn set_password_hash(&self, user: UserId, hash: &str) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let user = tables.users.get_mut(&user).ok_or(StoreError::UnknownUser(user))?;
+        hash.clone_into(&mut user.password_hash);
+        Ok(())
+    }
+
+    async fn add_line(&self, line: NewLine) -> Result<Line, StoreError> {
+        let mut tables = self.tables();
+        tables.know(line.user_id)?;
+        if tables.line(|known| known.number == line.number).is_some() {
+            return Err(StoreError::Taken { what: "number" });
+        }
+        if tables.line(|known| known.name == line.name).is_some() {
+            return Err(StoreError::Taken { what: "name" });
+        }
+        let id = LineId(tables.lines.last_key_value().map_or(1, |(id, _)| id.0 + 1));
+        let line = line.with_id(id);
+        tables.lines.insert(id, line.clone());
+        Ok(line)
+    }
+
+    async fn add_call_record(&self, record: CallRecord) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for user in [record.caller_user, record.callee_user].into_iter().flatten() {
+            tables.know(user)?;
+        }
+        tables.records.entry(record.id.clone()).or_insert(record);
+        Ok(())
+    }
+
+    async fn call_records_of(&self, user: UserId, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
+        let tables = self.tables();
+        let is_party =
+            |record: &&CallRecord| record.caller_user == Some(user) || record.callee_user == Some(user);
+        let mut records: Vec<_> = tables.records.values().filter(is_party).cloned().collect();
+        records.sort_by(|a, b| (b.started_at, &b.id).cmp(&(a.started_at, &a.id)));
+        records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(records)
+    }
+
+    async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
+        Ok(self.tables().settings.get(key).cloned())
+    }
+
+    async fn set_setting(&self, key: &str, value: &str) -> Result<(), StoreError> {
+        self.tables().settings.insert(key.to_owned(), value.to_owned());
+        Ok(())
+    }
+
+    async fn health(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[test]
+    fn memory_conforms() {
+        let store = Memory::new();
+        let run = pin!(crate::conformance::run(&store));
+        assert!(run.poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(()), "memory never waits");
+    }
+}
