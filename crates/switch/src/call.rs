@@ -1,0 +1,192 @@
+use std::collections::BTreeMap;
+
+use media::Codec;
+use model::{CallId, EndCause, LegId, PhoneNumber, UserId};
+use sip::{DialogId, FlowId};
+use timing::Instant;
+
+use crate::directory::{Destination, Line};
+use crate::fact::{CallDirection, PartyInfo, PhoneFactKind};
+use crate::registrar::Phone;
+
+/// One conversation, from the caller's INVITE (or the CTI `dial`) to the last BYE.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub id: CallId,
+    pub linked_id: String,
+    pub started_at: Instant,
+    pub answered_at: Option<Instant>,
+    pub phase: Phase,
+    pub destination: Destination,
+    pub caller: Party,
+    pub callee: Party,
+    pub caller_leg: LegId,
+    /// The phones that ring; after the answer the one that answered.
+    pub branches: Vec<LegId>,
+    /// What the caller's offer leaves to choose from; one codec after the answer.
+    pub codecs: Vec<Codec>,
+    /// The best reason so far why nobody answered.
+    pub refused: Option<EndCause>,
+    pub variables: BTreeMap<String, String>,
+}
+
+/// How far a call has come.
+///
+/// | from          | branch rings | branch answers | media agrees | anyone leaves |
+/// |---------------|--------------|----------------|--------------|---------------|
+/// | `CallingBack` | –            | –              | `Ringing`    | over          |
+/// | `Ringing`     | `Ringing`    | `Answering`    | –            | over, when no branch is left |
+/// | `Answering`   | –            | second branch is ended | `Talking` | over      |
+/// | `Talking`     | –            | –              | –            | over          |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Click to call: the caller's own phone is being rung first.
+    CallingBack,
+    /// The called phones are being rung.
+    Ringing,
+    /// Somebody (or a service) answered; the caller's media is being agreed.
+    Answering,
+    /// The parties hear each other.
+    Talking,
+}
+
+/// A person in a call, whatever the phone he speaks through.
+#[derive(Debug)]
+pub(crate) struct Party {
+    /// The SIP account of the party's line; `None` for a service.
+    pub account: Option<String>,
+    pub user: Option<UserId>,
+    pub number: PhoneNumber,
+    pub name: String,
+    pub unique_id: String,
+    pub direction: CallDirection,
+    /// The last thing the party's user was told; `None` before the first.
+    pub told: Option<PhoneFactKind>,
+}
+
+impl Party {
+    pub fn of_line(line: &Line, unique_id: String, direction: CallDirection) -> Self {
+        Party {
+            account: Some(line.account.clone()),
+            user: Some(line.user),
+            number: line.number.clone(),
+            name: line.full_name.clone(),
+            unique_id,
+            direction,
+            told: None,
+        }
+    }
+
+    pub fn service(number: PhoneNumber, name: &str, unique_id: String) -> Self {
+        Party {
+            account: None,
+            user: None,
+            number,
+            name: name.to_owned(),
+            unique_id,
+            direction: CallDirection::Incoming,
+            told: None,
+        }
+    }
+
+    pub fn info(&self) -> PartyInfo {
+        PartyInfo { user: self.user, number: self.number.to_string(), name: self.name.clone() }
+    }
+
+    /// Whether the party's user knows of the call and it is not over for him.
+    pub fn is_live(&self) -> bool {
+        !matches!(self.told, None | Some(PhoneFactKind::Released(_)))
+    }
+}
+
+/// Which party a leg belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Caller,
+    Callee,
+}
+
+/// One phone's part in a call: a SIP dialog and a media leg.
+#[derive(Debug)]
+pub(crate) struct Leg {
+    pub call: CallId,
+    pub side: Side,
+    pub dialog: Option<DialogId>,
+    pub flow: FlowId,
+    /// The registered contact that an outgoing INVITE is aimed at.
+    pub target: String,
+    /// The phone the leg began with.
+    pub phone: Option<Phone>,
+    pub sip_call_id: Option<String>,
+    pub state: LegState,
+    /// The phone holds the other party.
+    pub held: bool,
+    /// Sound flows: ICE and DTLS are up.
+    pub connected: bool,
+    /// The caller's offer, until it is answered.
+    pub offer: Option<String>,
+    /// The leg that this one takes over from (the same user's phone after a reload).
+    pub replaces: Option<LegId>,
+}
+
+/// Where a leg is between SIP and media.
+///
+/// | state         | waits for                                         | then |
+/// |---------------|---------------------------------------------------|------|
+/// | `Incoming`    | the call's answer                                 | `Answering` |
+/// | `Offering`    | media's offer                                     | `Inviting` |
+/// | `Inviting`    | the phone's 200                                   | `Agreeing` |
+/// | `Agreeing`    | media to take the phone's answer                  | `Up` |
+/// | `Answering`   | media's answer to the caller's offer              | `Up` |
+/// | `Up`          | –                                                 | `Reoffered` by the phone |
+/// | `Reoffered`   | media's answer to a re-INVITE                     | `Up` |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LegState {
+    Incoming,
+    Offering,
+    Inviting,
+    Agreeing,
+    Answering,
+    Up,
+    Reoffered,
+}
+
+impl LegState {
+    /// Whether the dialog is confirmed and media agreed.
+    pub fn is_up(self) -> bool {
+        matches!(self, LegState::Up | LegState::Reoffered)
+    }
+}
+
+impl Call {
+    pub fn party(&self, side: Side) -> &Party {
+        match side {
+            Side::Caller => &self.caller,
+            Side::Callee => &self.callee,
+        }
+    }
+
+    pub fn party_mut(&mut self, side: Side) -> &mut Party {
+        match side {
+            Side::Caller => &mut self.caller,
+            Side::Callee => &mut self.callee,
+        }
+    }
+
+    /// The leg that carries the given side of a call that has been answered.
+    pub fn leg_of(&self, side: Side) -> Option<LegId> {
+        match side {
+            Side::Caller => Some(self.caller_leg),
+            Side::Callee => self.branches.first().copied(),
+        }
+    }
+}
+
+impl Side {
+    pub fn other(self) -> Side {
+        match self {
+            Side::Caller => Side::Callee,
+            Side::Callee => Side::Caller,
+        }
+    }
+}

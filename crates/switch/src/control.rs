@@ -1,0 +1,164 @@
+//! Commands from the CTI side.
+
+use std::collections::BTreeMap;
+
+use media::CodecPreference;
+use model::{CallId, EndCause, PhoneNumber, UserId};
+use timing::{Deadline, Instant};
+
+use crate::call::{Call, Leg, Phase, Side};
+use crate::command::{Command, PhoneAct, Refusal};
+use crate::fact::{CallDirection, Fact, PhoneFactKind};
+use crate::setup::{MOST_CALLS_OF_A_LINE, NewCall};
+use crate::switch::{Switch, Timer};
+
+impl Switch {
+    pub(crate) fn obey(&mut self, command: Command, now: Instant) -> Result<(), Refusal> {
+        match command {
+            Command::Dial { user, destination, variables } => self.dial(user, destination, variables, now),
+            Command::HangUp { user, unique_id } => {
+                let (call, side) = self.find(user, unique_id.as_deref(), |_| true)?;
+                self.hang_up(call, side, now);
+                Ok(())
+            }
+            Command::Phone { user, unique_id, act } => self.phone_act(user, unique_id.as_deref(), act),
+            Command::SetData { user, variables } => self.set_data(user, &variables),
+            Command::Drain => {
+                self.draining = true;
+                let calls: Vec<CallId> = self.calls.keys().copied().collect();
+                for call in calls {
+                    self.end_call(call, EndCause::ServerStopping, None, now);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Click to call: the user's own phone first, which answers by itself, then the destination.
+    fn dial(
+        &mut self,
+        user: UserId,
+        number: PhoneNumber,
+        variables: BTreeMap<String, String>,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        check_size(&variables)?;
+        let line = self.directory.line_of(user).ok_or(Refusal::NoLine)?.clone();
+        let destination = self.directory.route(&number).ok_or(Refusal::UnknownNumber)?;
+        if self.draining || self.calls.len() >= self.config.most_calls {
+            return Err(Refusal::NoRoom);
+        }
+        if self.calls_of(&line.account).count() >= MOST_CALLS_OF_A_LINE {
+            return Err(Refusal::TooManyCalls);
+        }
+        // of several phones the one that registered last is the one in use
+        let binding =
+            self.registrar.bindings(&line.account).last().cloned().ok_or(Refusal::PhoneUnavailable)?;
+        let new = NewCall { line, dialled: number, destination, codecs: Vec::new(), variables };
+        let id = self.new_call(new, Phase::CallingBack, now);
+        let leg = self.calls[&id].caller_leg;
+        self.legs.insert(leg, Leg::outgoing(id, Side::Caller, &binding));
+        self.timers.set(Timer::NoAnswer(id), Deadline::new(now + self.config.ring_time, "no answer"));
+        self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs: CodecPreference::Any });
+        Ok(())
+    }
+
+    fn hang_up(&mut self, id: CallId, side: Side, now: Instant) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let cause = match (call.phase, side) {
+            (Phase::Talking, _) => EndCause::Normal,
+            (_, Side::Caller) => EndCause::Cancelled,
+            (_, Side::Callee) => EndCause::Declined,
+        };
+        self.end_call(id, cause, None, now);
+    }
+
+    fn phone_act(&mut self, user: UserId, unique_id: Option<&str>, act: PhoneAct) -> Result<(), Refusal> {
+        let fits = |told: PhoneFactKind| match act {
+            PhoneAct::Answer => told == PhoneFactKind::Ringing,
+            PhoneAct::ToggleHold | PhoneAct::SendDtmf(_) | PhoneAct::ToggleMicrophone => {
+                matches!(told, PhoneFactKind::Established | PhoneFactKind::OnHold)
+            }
+        };
+        let (id, side) = self.find(user, unique_id, fits)?;
+        let call = self.calls.get(&id).ok_or(Refusal::NoSuchCall)?;
+        // a call may ring on several phones: each acts on its own dialog alone
+        let legs = match side {
+            Side::Caller => std::slice::from_ref(&call.caller_leg),
+            Side::Callee => call.branches.as_slice(),
+        };
+        let dialogs = legs.iter().filter_map(|leg| self.legs.get(leg)?.sip_call_id.clone());
+        let acts: Vec<Fact> = dialogs.map(|sip_call_id| Fact::PhoneAct { user, sip_call_id, act }).collect();
+        if acts.is_empty() {
+            return Err(Refusal::NoSuchCall);
+        }
+        self.facts.extend(acts);
+        Ok(())
+    }
+
+    fn set_data(&mut self, user: UserId, variables: &BTreeMap<String, String>) -> Result<(), Refusal> {
+        let calls: Vec<CallId> =
+            self.calls.values().filter(|call| side_of(call, user).is_some()).map(|c| c.id).collect();
+        if calls.is_empty() {
+            return Err(Refusal::NoSuchCall);
+        }
+        for id in &calls {
+            let Some(call) = self.calls.get(id) else { continue };
+            let mut all = call.variables.clone();
+            all.extend(variables.clone());
+            check_size(&all)?;
+        }
+        for id in calls {
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.variables.extend(variables.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The one call of `user` that is meant.
+    fn find(
+        &self,
+        user: UserId,
+        unique_id: Option<&str>,
+        fits: impl Fn(PhoneFactKind) -> bool,
+    ) -> Result<(CallId, Side), Refusal> {
+        let mut found = self.calls.values().filter_map(|call| {
+            let side = side_of(call, user)?;
+            let party = call.party(side);
+            let meant = unique_id.is_none_or(|id| {
+                id == party.unique_id || id == call.linked_id && party.direction == CallDirection::Outgoing
+            });
+            (meant && party.told.is_some_and(&fits)).then_some((call.id, side))
+        });
+        let first = found.next().ok_or(Refusal::NoSuchCall)?;
+        if found.next().is_none() {
+            return Ok(first);
+        }
+        // of several, the one in which the user talks is the current one
+        let talking = |told: PhoneFactKind| told == PhoneFactKind::Established && fits(told);
+        let mut current = self.calls.values().filter_map(|call| {
+            let side = side_of(call, user)?;
+            call.party(side).told.is_some_and(talking).then_some((call.id, side))
+        });
+        match (current.next(), current.next()) {
+            (Some(call), None) if unique_id.is_none() => Ok(call),
+            _ => Err(Refusal::WhichCall),
+        }
+    }
+}
+
+/// Attached data travel in every event of the call, so that there must be an end to them.
+fn check_size(variables: &BTreeMap<String, String>) -> Result<(), Refusal> {
+    const MOST: usize = 64;
+    const MOST_BYTES: usize = 8 * 1024;
+    let bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if variables.len() > MOST || bytes > MOST_BYTES { Err(Refusal::TooMuchData) } else { Ok(()) }
+}
+
+fn side_of(call: &Call, user: UserId) -> Option<Side> {
+    [Side::Caller, Side::Callee].into_iter().find(|side| {
+        let party = call.party(*side);
+        party.user == Some(user) && party.is_live()
+    })
+}

@@ -1,0 +1,35 @@
+//! Calls and their legs: the dial plan, the registrar and the two dialogs of every call.
+//!
+//! [`Switch`] is a back-to-back user agent (RFC 7092): each party of a call has a SIP dialog and a media leg of
+//! its own, so that the server can hold, re-home or replace one side without asking the other. It owns the
+//! [`sip::UserAgent`], asks the media plane to act through [`Order`]s and tells what happened in [`Fact`]s. It
+//! knows no socket and no clock; a shell feeds it SIP messages, media facts, wishes and the time.
+//!
+//! ```
+//! use switch::{Config, Switch};
+//! use timing::Instant;
+//!
+//! let mut switch = Switch::new(Config::default());
+//! switch.handle_timeout(Instant::ORIGIN);
+//! assert!(switch.poll_fact().is_none());
+//! ```
+//!
+//! Left to others: who may log in (`server`), what the CTI wire looks like (`gateway`), sound (`media`).
+#![warn(missing_docs)]
+
+mod call;
+mod command;
+mod control;
+mod directory;
+mod ending;
+mod fact;
+mod media_facts;
+mod registrar;
+mod resume;
+mod setup;
+mod switch;
+
+pub use command::{Command, PhoneAct, Refusal};
+pub use directory::{Destination, Directory, Identity, Line};
+pub use fact::{CallDirection, CallEnded, Fact, LineStatus, PartyInfo, PhoneFact, PhoneFactKind};
+pub use switch::{Config, Order, Switch};

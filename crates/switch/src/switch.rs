@@ -1,0 +1,400 @@
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use model::{CallId, EndCause, LegId, UserId};
+use sip::{DialogId, Event, FlowId, Transmit, Transport, UserAgent};
+use timing::{Deadline, Duration, Instant, Timers};
+
+use crate::call::{Call, Leg, LegState, Side};
+use crate::command::{Command, Refusal};
+use crate::directory::{Directory, Identity};
+use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
+use crate::registrar::Registrar;
+
+/// How the switch is set up.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The SIP domain of our lines; `LineConfig.sipProxyName` on the CTI wire.
+    pub domain: String,
+    /// The realm of digest challenges.
+    pub realm: String,
+    /// `host[:port]` in our `Via` and `Contact`.
+    pub contact_host: String,
+    /// The product token in `Server` and `User-Agent`.
+    pub user_agent: String,
+    /// Where tags, branches and nonces come from; unpredictable in production.
+    pub seed: [u8; 32],
+    /// Milliseconds since 1970 at [`Instant::ORIGIN`].
+    pub unix_origin_ms: i64,
+    /// How long a phone rings before the call is given up.
+    pub ring_time: Duration,
+    /// How long a call waits for a phone whose connection was lost.
+    pub reconnect_window: Duration,
+    /// Calls at once, above which new ones are refused with 503.
+    pub most_calls: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            domain: "default".into(),
+            realm: "hotdesk".into(),
+            contact_host: "hotdesk.invalid".into(),
+            user_agent: "Hotdesk".into(),
+            seed: [0; 32],
+            unix_origin_ms: 0,
+            ring_time: Duration::from_secs(60),
+            reconnect_window: Duration::from_secs(60),
+            most_calls: 2_000,
+        }
+    }
+}
+
+/// What the switch asks of the media plane.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// All legs of one call belong on one plane.
+    pub call: CallId,
+    /// What to do there.
+    pub order: media::Order,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Timer {
+    /// Nobody answered the call.
+    NoAnswer(CallId),
+    /// The phone of a leg did not come back.
+    Detached(LegId),
+    /// The sound of a leg did not come, or not back.
+    NoSound(LegId),
+    /// A registration ends.
+    Registrations,
+}
+
+/// How long a key sent by SIP INFO sounds, in milliseconds; pages do not say it reliably.
+const KEY_MS: u32 = 120;
+
+/// Joins callers to lines and services; see the crate's page.
+pub struct Switch {
+    pub(crate) config: Config,
+    pub(crate) ua: UserAgent,
+    pub(crate) challenger: sip::digest::Challenger,
+    pub(crate) directory: Directory,
+    pub(crate) registrar: Registrar,
+    pub(crate) identities: BTreeMap<FlowId, Identity>,
+    pub(crate) calls: BTreeMap<CallId, Call>,
+    pub(crate) legs: BTreeMap<LegId, Leg>,
+    pub(crate) dialogs: BTreeMap<DialogId, LegId>,
+    pub(crate) line_status: BTreeMap<String, LineStatus>,
+    /// Accounts whose line may have another status than was told.
+    pub(crate) touched: BTreeSet<String>,
+    pub(crate) timers: Timers<Timer>,
+    pub(crate) orders: VecDeque<Order>,
+    pub(crate) facts: VecDeque<Fact>,
+    pub(crate) draining: bool,
+    next_call: u64,
+    next_leg: u64,
+    next_channel: u64,
+}
+
+impl Switch {
+    /// A switch without lines; see [`Switch::set_directory`].
+    pub fn new(config: Config) -> Self {
+        let ua = UserAgent::new(sip::Config {
+            user_agent: config.user_agent.clone(),
+            contact_host: config.contact_host.clone(),
+            transport: Transport::Ws,
+            seed: config.seed,
+            server: true,
+        });
+        Switch {
+            ua,
+            challenger: sip::digest::Challenger::new(config.seed),
+            config,
+            directory: Directory::default(),
+            registrar: Registrar::default(),
+            identities: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            legs: BTreeMap::new(),
+            dialogs: BTreeMap::new(),
+            line_status: BTreeMap::new(),
+            touched: BTreeSet::new(),
+            timers: Timers::default(),
+            orders: VecDeque::new(),
+            facts: VecDeque::new(),
+            draining: false,
+            next_call: 0,
+            next_leg: 0,
+            next_channel: 0,
+        }
+    }
+
+    /// Replaces the lines that can be dialled. Running calls go on.
+    pub fn set_directory(&mut self, directory: Directory) {
+        self.directory = directory;
+        self.touched = self.directory.lines().map(|line| line.account.clone()).collect();
+        self.tell_line_statuses();
+    }
+
+    /// A connection that may speak SIP for `identity` is there.
+    pub fn open_flow(&mut self, flow: FlowId, transport: Transport, identity: Identity, now: Instant) {
+        self.ua.open_flow(flow, transport, now);
+        self.identities.insert(flow, identity);
+    }
+
+    /// A connection is gone. Its registrations end at once (RFC 5626 §4.2); calls that were answered over it
+    /// wait for their phone for [`Config::reconnect_window`], others end.
+    pub fn close_flow(&mut self, flow: FlowId, now: Instant) {
+        self.ua.close_flow(flow, now);
+        if let Some(identity) = self.identities.remove(&flow) {
+            self.touched.insert(identity.account);
+        }
+        self.registrar.close_flow(flow);
+        self.drain_sip(now);
+        self.detach_flow(flow, now);
+        self.settle(now);
+    }
+
+    /// One SIP message has come over `flow`.
+    pub fn handle_message(&mut self, flow: FlowId, bytes: &[u8], now: Instant) {
+        self.ua.handle_message(flow, bytes, now);
+        self.settle(now);
+    }
+
+    /// The media plane tells what happened to a leg.
+    pub fn handle_media(&mut self, fact: media::Fact, now: Instant) {
+        if matches!(
+            fact,
+            media::Fact::Figures { .. } | media::Fact::Silent { .. } | media::Fact::Audible { .. }
+        ) {
+            // shown and counted by the shell
+            return;
+        }
+        self.handle_media_fact(fact, now);
+        self.settle(now);
+    }
+
+    /// A wish.
+    ///
+    /// # Errors
+    /// A [`Refusal`] when the rules forbid it; nothing has changed then.
+    pub fn handle_command(&mut self, command: Command, now: Instant) -> Result<(), Refusal> {
+        let outcome = self.obey(command, now);
+        self.settle(now);
+        outcome
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.ua.handle_timeout(now);
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::NoAnswer(call) => self.give_up_ringing(call, now),
+                Timer::Detached(leg) | Timer::NoSound(leg) => self.leg_did_not_come_back(leg, now),
+                Timer::Registrations => {
+                    let expired = self.registrar.expire(now);
+                    self.touched.extend(expired);
+                }
+            }
+        }
+        self.settle(now);
+    }
+
+    /// The next SIP message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.ua.poll_transmit()
+    }
+
+    /// The next order for the media plane.
+    pub fn poll_order(&mut self) -> Option<Order> {
+        self.orders.pop_front()
+    }
+
+    /// The next fact.
+    pub fn poll_fact(&mut self) -> Option<Fact> {
+        self.facts.pop_front()
+    }
+
+    /// When to call [`Switch::handle_timeout`] next.
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        Deadline::sooner(self.ua.poll_timeout(), self.timers.next())
+    }
+
+    /// How many calls there are.
+    pub fn calls(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// How many phones are registered on the line of that account.
+    pub fn phones(&self, account: &str) -> usize {
+        self.registrar.bindings(account).len()
+    }
+
+    /// The call that a leg belongs to, for logs.
+    pub fn call_of_leg(&self, leg: LegId) -> Option<CallId> {
+        self.legs.get(&leg).map(|leg| leg.call)
+    }
+
+    fn settle(&mut self, now: Instant) {
+        self.drain_sip(now);
+        self.arm_registrations();
+        self.tell_line_statuses();
+    }
+
+    fn drain_sip(&mut self, now: Instant) {
+        while let Some(event) = self.ua.poll_event() {
+            self.handle_sip(event, now);
+        }
+    }
+
+    fn handle_sip(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Register(request) => self.register(request, now),
+            Event::Invite(invite) => self.incoming(invite, now),
+            Event::Progress { dialog, status, sdp: _ } => self.progress(dialog, status, now),
+            Event::Answered { dialog, sdp } => self.answered(dialog, sdp, now),
+            Event::Confirmed { .. } => {}
+            Event::Offer { dialog, sdp } => self.reoffered(dialog, sdp, now),
+            // we send no re-INVITE of our own yet
+            Event::OfferAnswered { .. } | Event::OfferRefused { .. } => {}
+            Event::Info { dialog, content_type, body } => self.info(dialog, &content_type, &body, now),
+            Event::Ended { dialog, by, .. } => self.dialog_ended(dialog, &by, now),
+            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered { .. } => {}
+        }
+    }
+
+    fn arm_registrations(&mut self) {
+        match self.registrar.next_expiry() {
+            Some(at) => self.timers.set(Timer::Registrations, Deadline::new(at, "registration expires")),
+            None => self.timers.cancel(&Timer::Registrations),
+        }
+    }
+
+    pub(crate) fn new_call_id(&mut self) -> CallId {
+        self.next_call += 1;
+        CallId(self.next_call)
+    }
+
+    pub(crate) fn new_leg_id(&mut self) -> LegId {
+        self.next_leg += 1;
+        LegId(self.next_leg)
+    }
+
+    /// A channel id as CTI clients know them: seconds since 1970, a dot, a running number.
+    pub(crate) fn new_channel_id(&mut self, now: Instant) -> String {
+        self.next_channel += 1;
+        format!("{}.{}", self.unix_ms(now) / 1_000, self.next_channel)
+    }
+
+    pub(crate) fn unix_ms(&self, now: Instant) -> i64 {
+        let since = i64::try_from(now.since_origin().as_millis()).unwrap_or(i64::MAX);
+        self.config.unix_origin_ms.saturating_add(since)
+    }
+
+    pub(crate) fn order(&mut self, call: CallId, order: media::Order) {
+        self.orders.push_back(Order { call, order });
+    }
+
+    pub(crate) fn leg_of_dialog(&self, dialog: DialogId) -> Option<LegId> {
+        self.dialogs.get(&dialog).copied()
+    }
+
+    /// Tells a party's user what changed, once per change.
+    pub(crate) fn tell(&mut self, call: CallId, side: Side, kind: PhoneFactKind) {
+        let Some(call) = self.calls.get_mut(&call) else { return };
+        let sip_call_id =
+            call.leg_of(side).and_then(|leg| self.legs.get(&leg)).and_then(|leg| leg.sip_call_id.clone());
+        let other = call.party(side.other());
+        let (other_number, other_name) = (other.number.to_string(), other.name.clone());
+        let (id, linked_id, variables) = (call.id, call.linked_id.clone(), call.variables.clone());
+        let party = call.party_mut(side);
+        party.told = Some(kind);
+        if let Some(account) = &party.account {
+            self.touched.insert(account.clone());
+        }
+        let Some(user) = party.user else { return };
+        self.facts.push_back(Fact::Phone(PhoneFact {
+            user,
+            kind,
+            call: id,
+            number: party.number.clone(),
+            other_number,
+            other_name,
+            linked_id,
+            unique_id: party.unique_id.clone(),
+            direction: party.direction,
+            sip_call_id,
+            variables,
+        }));
+    }
+
+    pub(crate) fn touch(&mut self, account: &str) {
+        self.touched.insert(account.to_owned());
+    }
+
+    /// Compares the status of each line touched since the last time with what was told, and tells the differences.
+    fn tell_line_statuses(&mut self) {
+        let mut told: Vec<(String, UserId, model::PhoneNumber, LineStatus)> = Vec::new();
+        for account in std::mem::take(&mut self.touched) {
+            let Some(line) = self.directory.line(&account) else { continue };
+            let status = self.status_of(&line.account);
+            if self.line_status.get(&line.account).copied().unwrap_or_default() != status {
+                told.push((line.account.clone(), line.user, line.number.clone(), status));
+            }
+        }
+        for (account, user, number, status) in told {
+            self.line_status.insert(account, status);
+            self.facts.push_back(Fact::LineChanged { user, number, status });
+        }
+    }
+
+    fn status_of(&self, account: &str) -> LineStatus {
+        let mut ringing = false;
+        let mut calling = false;
+        let mut held = false;
+        for call in self.calls.values() {
+            for party in [&call.caller, &call.callee] {
+                if party.account.as_deref() != Some(account) {
+                    continue;
+                }
+                match party.told {
+                    Some(PhoneFactKind::Ringing) => ringing = true,
+                    Some(PhoneFactKind::Dialling | PhoneFactKind::Established) => calling = true,
+                    Some(PhoneFactKind::OnHold) => held = true,
+                    Some(PhoneFactKind::Released(_)) | None => {}
+                }
+            }
+        }
+        match (ringing, calling, held) {
+            (true, true, _) | (true, _, true) => LineStatus::CallingAndRinging,
+            (true, false, false) => LineStatus::Ringing,
+            (false, true, _) => LineStatus::Calling,
+            (false, false, true) => LineStatus::OnHold,
+            (false, false, false) if self.registrar.bindings(account).is_empty() => LineStatus::Unavailable,
+            (false, false, false) => LineStatus::Available,
+        }
+    }
+
+    /// A key sent by SIP INFO goes to the other party as SIP INFO. Keys sent as sound pass through the relay.
+    fn info(&mut self, dialog: DialogId, content_type: &str, body: &[u8], now: Instant) {
+        let Some(key) = sip::dtmf::parse(content_type, body) else { return };
+        let far = self.leg_of_dialog(dialog).and_then(|leg| self.legs.get(&leg)).and_then(|leg| {
+            let far = self.calls.get(&leg.call)?.leg_of(leg.side.other())?;
+            self.legs.get(&far).filter(|far| far.state.is_up())?.dialog
+        });
+        if let Some(far) = far {
+            let body = sip::dtmf::relay_body(key, KEY_MS);
+            self.ua.info(far, "application/dtmf-relay", &body, now);
+        }
+    }
+
+    fn give_up_ringing(&mut self, call: CallId, now: Instant) {
+        let ringing = self.calls.get(&call).is_some_and(|call| call.answered_at.is_none());
+        if ringing {
+            self.end_call(call, EndCause::NoAnswer, None, now);
+        }
+    }
+
+    pub(crate) fn leg_is(&self, leg: LegId, state: LegState) -> bool {
+        self.legs.get(&leg).is_some_and(|leg| leg.state == state)
+    }
+}
