@@ -1,0 +1,158 @@
+//! Puts the rooms together: from settings to a running server. The binary and the tests both start here.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Deref;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use metrics_exporter_prometheus::PrometheusHandle;
+use store::Store;
+use tokio::net::TcpListener;
+
+use crate::auth::{Auth, ServerSecret};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::cti::Cti;
+use crate::engines;
+use crate::http::accept::{self, Limits};
+use crate::http::{self, Site};
+use crate::shutdown::{self, Ending, Shutdown};
+use crate::signalling::{EchoTests, Signalling};
+use crate::storage::{self, Storage};
+use crate::tls::Tls;
+
+/// What every request can reach. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState(Arc<Shared>);
+
+/// The inside of [`AppState`].
+pub struct Shared {
+    /// The settings in force.
+    pub config: Config,
+    /// The clock of this process.
+    pub clock: Clock,
+    /// What is durable.
+    pub store: Arc<dyn Store>,
+    /// Logins and tokens.
+    pub auth: Auth,
+    /// The pages.
+    pub site: Site,
+    /// What `/metrics` shows.
+    pub metrics: PrometheusHandle,
+    /// Whether the server is stopping.
+    pub shutdown: Shutdown,
+    /// The loop round the switch.
+    pub signalling: Signalling,
+    /// The loop round the gateway.
+    pub cti: Cti,
+    /// The echo page's tests.
+    pub echo_tests: EchoTests,
+}
+
+impl Deref for AppState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// A server that runs until it is told to stop.
+pub struct Running {
+    /// Where it can be reached.
+    pub addresses: Addresses,
+    /// The SHA-256 fingerprint of its TLS certificate, if it speaks TLS.
+    pub tls_fingerprint: Option<String>,
+    /// What its requests see.
+    pub app: AppState,
+    ending: Ending,
+    _storage: Storage,
+}
+
+/// Where a running server can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// HTTP and WebSockets; with the port that was really taken where the settings said 0.
+    pub http: SocketAddr,
+    /// Whether they are HTTPS and WSS.
+    pub secure: bool,
+}
+
+/// Starts a server.
+///
+/// # Errors
+/// If a setting, a file, the database or the address cannot be used; the text says which and what to do.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    config.check()?;
+    let metrics = http::metrics_handle();
+    let clock = Clock::start();
+    let storage = Storage::open(&config.data_dir, config.demo).await?;
+    storage::guard_demo_passwords(&*storage.store, config.listen.ip()).await?;
+    let secret = ServerSecret::open(&config.data_dir)?;
+    let auth = Auth::new(storage.store.clone(), &secret, config.auth.token_ttl_seconds, clock)?;
+    let site = Site::open(config.site.as_deref()).context("site: cannot open the folder of pages")?;
+    let tls = Tls::open(&config)?;
+    let (shutdown, ending) = Shutdown::new();
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("cannot listen on {}; choose another address with --listen", config.listen)
+    })?;
+    let addresses = Addresses { http: listener.local_addr()?, secure: tls.is_some() };
+    let limits = Limits {
+        connections: config.http.max_connections,
+        connections_per_address: config.http.max_connections_per_address,
+        uncounted: config.http.trusted_proxies.clone(),
+        ..Limits::default()
+    };
+
+    let store = storage.store.clone();
+    let (signalling, cti, echo_tests) = engines::start(&config, store.clone(), clock, &shutdown).await?;
+    let shared = Shared {
+        config,
+        clock,
+        store,
+        auth,
+        site,
+        metrics,
+        shutdown: shutdown.clone(),
+        signalling,
+        cti,
+        echo_tests,
+    };
+    let app = AppState(Arc::new(shared));
+    let tls_fingerprint = tls.as_ref().map(Tls::fingerprint);
+    if let Some(tls) = &tls {
+        tokio::spawn(tls.clone().watch_files(shutdown.clone()));
+    }
+    tokio::spawn(accept::serve(listener, tls, http::router(app.clone()), limits, shutdown));
+    Ok(Running { addresses, tls_fingerprint, app, ending, _storage: storage })
+}
+
+/// The addresses that browsers are told to send sound to.
+///
+/// Without a setting these are the machine's own, loopback included when only this machine can reach the pages.
+pub fn media_addresses(config: &Config) -> Vec<IpAddr> {
+    if !config.media.addresses.is_empty() {
+        return config.media.addresses.clone();
+    }
+    let local_only = config.listen.ip().is_loopback();
+    let usable = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => !v4.is_link_local() && (local_only || !v4.is_loopback()),
+        IpAddr::V6(v6) => !v6.is_unicast_link_local() && (local_only || !v6.is_loopback()),
+    };
+    let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
+    let mut addresses: Vec<IpAddr> = interfaces.iter().map(if_addrs::Interface::ip).filter(usable).collect();
+    addresses.sort();
+    addresses.dedup();
+    if addresses.is_empty() { vec![IpAddr::from(Ipv4Addr::LOCALHOST)] } else { addresses }
+}
+
+impl Running {
+    /// Stops the server: nobody new is let in, what holds a guard may finish, up to [`shutdown::LIMIT`].
+    ///
+    /// Returns whether all finished in time.
+    pub async fn stop(self) -> bool {
+        self.app.shutdown.begin();
+        self.app.signalling.drain().await;
+        self.ending.finish(shutdown::LIMIT).await
+    }
+}

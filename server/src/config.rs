@@ -1,0 +1,468 @@
+//! What an operator can set: in a TOML file, in the environment, on the command line; later ones win.
+//!
+//! Every key stands in `docs/configuration.md`; a test holds that page and the example file against this one.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::http::Origins;
+
+/// All settings, each with a default that suits a first try on one's own machine.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where HTTP and WebSockets are served.
+    pub listen: SocketAddr,
+    /// The folder of the database, the server's secret and self-made certificates.
+    pub data_dir: PathBuf,
+    /// Whether the demo accounts are made in an empty database.
+    pub demo: bool,
+    /// A folder to serve the pages from, in place of those built in.
+    pub site: Option<PathBuf>,
+    /// Logs.
+    pub log: Log,
+    /// TLS for everything that is served at `listen`.
+    pub tls: Tls,
+    /// The HTTP front.
+    pub http: Http,
+    /// Logins.
+    pub auth: Auth,
+    /// Sound.
+    pub media: Media,
+    /// Things that look wrong and that the log shall tell once it is open.
+    #[serde(skip)]
+    pub warnings: Vec<String>,
+}
+
+/// Logs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// For people or for programs.
+    pub format: LogFormat,
+    /// What is logged, in the directives of tracing's `EnvFilter`.
+    pub filter: String,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// TLS.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// Make a certificate at first start, keep it in the data folder, and serve with it.
+    pub self_signed: bool,
+    /// A PEM file with the certificate and its chain.
+    pub cert: Option<PathBuf>,
+    /// A PEM file with the certificate's private key.
+    pub key: Option<PathBuf>,
+}
+
+/// The HTTP front.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Http {
+    /// Origins of foreign pages that may use the API and the sockets.
+    pub origins: Origins,
+    /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses that may read `/metrics`, besides this machine itself.
+    pub metrics_from: Vec<IpAddr>,
+    /// How many connections may be open at once.
+    pub max_connections: usize,
+    /// How many of them from one address; trusted proxies are not counted.
+    pub max_connections_per_address: usize,
+}
+
+/// Logins.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Auth {
+    /// How long a token is good, in seconds.
+    pub token_ttl_seconds: u32,
+}
+
+/// Sound.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Media {
+    /// The addresses that browsers are told to send sound to; none: those of this machine's interfaces.
+    pub addresses: Vec<IpAddr>,
+    /// The first media worker's UDP port; each further worker takes the next one.
+    pub port: u16,
+    /// How many media workers run; 0: one less than there are cores, at least one.
+    pub workers: u16,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8090)),
+            data_dir: "hotdesk-data".into(),
+            demo: false,
+            site: None,
+            log: Log::default(),
+            tls: Tls::default(),
+            http: Http::default(),
+            auth: Auth::default(),
+            media: Media::default(),
+            warnings: Vec::new(),
+        }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { format: LogFormat::Pretty, filter: "info".into() }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Http {
+            origins: Origins::default(),
+            trusted_proxies: Vec::new(),
+            metrics_from: Vec::new(),
+            max_connections: 20_000,
+            max_connections_per_address: 500,
+        }
+    }
+}
+
+impl Default for Auth {
+    fn default() -> Self {
+        Auth { token_ttl_seconds: 3600 }
+    }
+}
+
+impl Default for Media {
+    fn default() -> Self {
+        Media { addresses: Vec::new(), port: 7000, workers: 0 }
+    }
+}
+
+/// Settings that cannot be used, with the place to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file holds something that is no setting.
+    #[error("{}:{place}: {message}", file.display())]
+    InFile {
+        /// The file.
+        file: PathBuf,
+        /// Where in it.
+        place: Place,
+        /// What is wrong there.
+        message: String,
+    },
+    /// An environment variable holds something that is no such setting.
+    #[error("environment variable {variable}: {message}")]
+    InEnvironment {
+        /// Its name.
+        variable: String,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// The settings are well-formed, but do not work together.
+    #[error("{key}: {message}")]
+    Unusable {
+        /// The key at fault.
+        key: &'static str,
+        /// What is wrong with it.
+        message: &'static str,
+    },
+}
+
+/// A place in a text, counted from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line.
+    pub line: usize,
+    /// The character in the line.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+impl Place {
+    fn of(offset: usize, text: &str) -> Place {
+        let before = text.get(..offset).unwrap_or(text);
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        Place { line: before.matches('\n').count() + 1, column: before[line_start..].chars().count() + 1 }
+    }
+}
+
+impl Config {
+    /// Reads the file, if there is one, and lays the environment over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file and line, or the variable, of what cannot be used; an unknown key is an error.
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Config, ConfigError> {
+        let mut table = match file {
+            Some(file) => read(file)?,
+            None => Table::new(),
+        };
+        let mut warnings = Vec::new();
+        for (variable, value) in environment {
+            if let Some(path) = variable.strip_prefix(VARIABLE_PREFIX) {
+                match setting_of(path, &value) {
+                    Ok(setting) => lay_over(&mut table, setting),
+                    Err(message) if message.starts_with(UNKNOWN) => {
+                        warnings
+                            .push(format!("environment variable {variable} is no setting and is not used"));
+                    }
+                    Err(message) => return Err(ConfigError::InEnvironment { variable, message }),
+                }
+            }
+        }
+        let mut config: Config =
+            table.try_into().map_err(|error: toml::de::Error| ConfigError::InEnvironment {
+                variable: format!("{VARIABLE_PREFIX}*"),
+                message: error.message().to_owned(),
+            })?;
+        config.warnings = warnings;
+        Ok(config)
+    }
+
+    /// Looks at settings that depend on each other.
+    ///
+    /// # Errors
+    /// [`ConfigError::Unusable`] names the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let rules = [
+            (
+                self.tls.cert.is_some() == self.tls.key.is_some(),
+                "tls.cert",
+                "a certificate and its key (tls.key) go together",
+            ),
+            (
+                !(self.tls.self_signed && self.tls.cert.is_some()),
+                "tls.self_signed",
+                "choose either a self-made certificate or your own (tls.cert)",
+            ),
+            (
+                (60..=86_400).contains(&self.auth.token_ttl_seconds),
+                "auth.token_ttl_seconds",
+                "must be from 60 to 86400",
+            ),
+            (self.http.max_connections > 0, "http.max_connections", "must be at least 1"),
+            (
+                self.http.max_connections_per_address > 0,
+                "http.max_connections_per_address",
+                "must be at least 1",
+            ),
+            (
+                self.media.port.checked_add(self.media.workers).is_some(),
+                "media.port",
+                "too high: every media worker takes the next port",
+            ),
+        ];
+        match rules.into_iter().find(|(holds, ..)| !holds) {
+            Some((_, key, message)) => Err(ConfigError::Unusable { key, message }),
+            None => Ok(()),
+        }
+    }
+}
+
+const VARIABLE_PREFIX: &str = "HOTDESK_";
+const SECTIONS: [&str; 5] = ["log", "tls", "http", "auth", "media"];
+/// How the deserializer's message begins when a key exists nowhere.
+const UNKNOWN: &str = "unknown field";
+
+fn read(file: &Path) -> Result<Table, ConfigError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|source| ConfigError::Unreadable { file: file.to_owned(), source })?;
+    let in_file = |error: toml::de::Error| ConfigError::InFile {
+        file: file.to_owned(),
+        place: Place::of(error.span().map_or(0, |span| span.start), &text),
+        message: error.message().to_owned(),
+    };
+    // Read as settings first: only there do errors know their place.
+    toml::from_str::<Config>(&text).map_err(in_file)?;
+    toml::from_str(&text).map_err(in_file)
+}
+
+/// The one setting that a variable makes: `HTTP_MAX_CONNECTIONS` is `max_connections` in `[http]`.
+fn setting_of(path: &str, value: &str) -> Result<Table, String> {
+    let path = path.to_ascii_lowercase();
+    let in_section = SECTIONS.iter().find_map(|section| {
+        let key = path.strip_prefix(section)?.strip_prefix('_')?;
+        Some((*section, key))
+    });
+    let setting = |value: Value| match in_section {
+        Some((section, key)) => table(section, Value::Table(table(key, value))),
+        None => table(&path, value),
+    };
+    // What a key expects only its type knows: a text, a number or truth value, or a list divided by commas.
+    let list = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+    let readings = [
+        Some(Value::String(value.to_owned())),
+        toml::from_str::<Table>(&format!("value = {value}")).ok().and_then(|mut table| table.remove("value")),
+        Some(Value::Array(list.map(|item| Value::String(item.to_owned())).collect())),
+    ];
+    let mut first_refusal = None;
+    for reading in readings.into_iter().flatten() {
+        let setting = setting(reading);
+        match setting.clone().try_into::<Config>() {
+            Ok(_) => return Ok(setting),
+            Err(error) => first_refusal = first_refusal.or(Some(error.message().to_owned())),
+        }
+    }
+    Err(first_refusal.unwrap_or_default())
+}
+
+fn table(key: &str, value: Value) -> Table {
+    Table::from_iter([(key.to_owned(), value)])
+}
+
+fn lay_over(table: &mut Table, setting: Table) {
+    for (key, value) in setting {
+        match (table.get_mut(&key), value) {
+            (Some(Value::Table(below)), Value::Table(above)) => lay_over(below, above),
+            (_, value) => drop(table.insert(key, value)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(Some(file.path()), environment)
+    }
+
+    #[test]
+    fn an_unknown_key_is_an_error_with_its_line() {
+        let error = load("listen = \"127.0.0.1:1\"\n\n[http]\nmax_conections = 3\n", &[]).unwrap_err();
+        let ConfigError::InFile { place, message, .. } = &error else { panic!("{error}") };
+        assert_eq!(*place, Place { line: 4, column: 1 });
+        assert!(message.contains("max_conections"), "{message}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_an_error_with_its_line() {
+        for (text, line) in [
+            ("demo = 3", 1),
+            ("\nlisten = \"nowhere\"", 2),
+            ("[http]\norigins = [\"https://ok.example\", \"*\"]", 2),
+            ("[log\n", 1),
+        ] {
+            let error = load(text, &[]).unwrap_err();
+            let ConfigError::InFile { place, .. } = &error else { panic!("{error}") };
+            assert_eq!(place.line, line, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let config = load(
+            "[http]\nmax_connections = 3\n[media]\nport = 1\n",
+            &[
+                ("HOTDESK_LISTEN", "127.0.0.1:9"),
+                ("HOTDESK_DEMO", "true"),
+                ("HOTDESK_DATA_DIR", "77"),
+                ("HOTDESK_HTTP_MAX_CONNECTIONS", "5"),
+                ("HOTDESK_HTTP_TRUSTED_PROXIES", "127.0.0.1, ::1"),
+                ("HOTDESK_LOG_FORMAT", "json"),
+                ("PATH", "/bin"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(config.listen.port(), 9);
+        assert!(config.demo);
+        assert_eq!(config.data_dir, Path::new("77"));
+        assert_eq!(config.http.max_connections, 5);
+        assert_eq!(config.http.trusted_proxies.len(), 2);
+        assert_eq!(config.log.format, LogFormat::Json);
+        assert_eq!(config.media.port, 1);
+        assert!(config.warnings.is_empty());
+    }
+
+    #[test]
+    fn a_bad_variable_is_named() {
+        let error = load("", &[("HOTDESK_MEDIA_PORT", "many")]).unwrap_err();
+        assert!(error.to_string().contains("HOTDESK_MEDIA_PORT"), "{error}");
+        let config = load("", &[("HOTDESK_LISTN", "127.0.0.1:9")]).unwrap();
+        assert_eq!(config.warnings.len(), 1);
+    }
+
+    #[test]
+    fn settings_that_do_not_fit_together_are_refused() {
+        for text in [
+            "[tls]\ncert = \"a\"",
+            "[tls]\nself_signed = true\ncert = \"a\"\nkey = \"b\"",
+            "[auth]\ntoken_ttl_seconds = 1",
+            "[http]\nmax_connections = 0",
+        ] {
+            assert!(load(text, &[]).unwrap().check().is_err(), "{text}");
+        }
+        Config::default().check().unwrap();
+    }
+
+    #[test]
+    fn the_example_shows_every_key_with_its_default_and_the_manual_explains_it() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs");
+        let example = std::fs::read_to_string(docs.join("hotdesk.toml")).unwrap();
+        let manual = std::fs::read_to_string(docs.join("configuration.md")).unwrap();
+        // A line that begins with `#` and no blank is a key that has no default.
+        let all_keys: String = example
+            .lines()
+            .map(|line| {
+                let shown = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ')).unwrap_or(line);
+                format!("{shown}\n")
+            })
+            .collect();
+        load(&all_keys, &[]).unwrap();
+        let config = load(&example, &[]).unwrap();
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+        for (key, value) in toml::from_str::<Table>(&all_keys).unwrap() {
+            let keys = match value {
+                Value::Table(section) => section.keys().map(|inner| format!("{key}.{inner}")).collect(),
+                _ => vec![key],
+            };
+            for key in keys {
+                assert!(manual.contains(&format!("`{key}`")), "docs/configuration.md does not explain {key}");
+            }
+        }
+        for section in ["", "[log]", "[tls]", "[http]", "[auth]", "[media]"] {
+            let error = load(&format!("{section}\nx = 1"), &[]).unwrap_err().to_string();
+            for key in error.split('`').skip(3).step_by(2) {
+                assert!(
+                    all_keys.contains(&format!("{key} = ")) || all_keys.contains(&format!("[{key}]")),
+                    "{key}"
+                );
+            }
+        }
+    }
+}

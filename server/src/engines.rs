@@ -1,0 +1,103 @@
+//! Starts the engines and the loops round them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use store::Store;
+use switch::{Directory, Line, Switch};
+use tokio::task::JoinHandle;
+
+use crate::app::media_addresses;
+use crate::auth::random_bytes;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::cti::{self, Cti};
+use crate::media::{self, MediaPool};
+use crate::shutdown::Shutdown;
+use crate::signalling::{self, EchoTests, Signalling};
+
+/// The SIP domain of our lines, as XiVO's pages know the main server's.
+const DOMAIN: &str = "default";
+/// The realm of digest challenges.
+const REALM: &str = "hotdesk";
+
+/// Starts media workers, the switch and the gateway; what comes back are the ways to them.
+///
+/// # Errors
+/// If the store cannot be read or a media port is taken; the text says which.
+pub async fn start(
+    config: &Config,
+    store: Arc<dyn Store>,
+    clock: Clock,
+    shutdown: &Shutdown,
+) -> anyhow::Result<(Signalling, Cti, EchoTests)> {
+    let (pool, media_facts) = MediaPool::start(media::Config {
+        addresses: media_addresses(config),
+        port: config.media.port,
+        workers: config.media.workers,
+        epoch: clock.epoch(),
+        seed: random_bytes()?,
+    })
+    .with_context(|| {
+        format!("cannot open the media port {}; choose another with --media-port", config.media.port)
+    })?;
+    let pool = Arc::new(pool);
+    let (signalling, wishes) = Signalling::new(REALM);
+    let (cti, frames) = Cti::new();
+    let echo_tests = EchoTests::new(Arc::clone(&pool));
+
+    let users = store.users().await?;
+    let names = users.iter().map(|user| (user.login.clone(), user.full_name())).collect();
+    let gateway = gateway::Config { domain: DOMAIN.into(), names, ..gateway::Config::default() };
+    cti::spawn(gateway, frames, signalling.clone(), clock);
+
+    let mut switch = Switch::new(switch::Config {
+        domain: DOMAIN.into(),
+        realm: REALM.into(),
+        user_agent: concat!("Hotdesk/", env!("CARGO_PKG_VERSION")).into(),
+        seed: random_bytes()?,
+        unix_origin_ms: clock.unix_millis()
+            - i64::try_from(clock.now().since_origin().as_millis()).unwrap_or(0),
+        ..switch::Config::default()
+    });
+    let mut lines = Vec::new();
+    for user in users {
+        let Some(line) = store.line_of(user.id).await? else { continue };
+        let full_name = user.full_name();
+        lines.push(Line { id: line.id, user: user.id, number: line.number, account: line.name, full_name });
+    }
+    switch.set_directory(Directory::new(lines));
+    let records = signalling::keep_records(store, shutdown);
+    signalling::spawn(
+        signalling::Setup {
+            switch,
+            pool,
+            media_facts,
+            cti: cti.clone(),
+            records,
+            echo_tests: echo_tests.clone(),
+            clock,
+        },
+        wishes,
+    );
+    Ok((signalling, cti, echo_tests))
+}
+
+/// Ends the process when an engine's loop has panicked: a server whose calls nobody runs must not look healthy.
+/// Whoever supervises the process starts it again; all facts that were told are in the store.
+pub(crate) fn supervise(engine: &'static str, running: JoinHandle<()>) {
+    tokio::spawn(async move {
+        if let Err(error) = running.await
+            && error.is_panic()
+        {
+            tracing::error!(engine, %error, "an engine's loop panicked; the server ends");
+            // the log is written by a thread of its own
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            std::process::exit(PANICKED);
+        }
+    });
+}
+
+/// The exit code after a panic, as a Rust program's own.
+const PANICKED: i32 = 101;

@@ -1,0 +1,225 @@
+//! `hotdesk`: the server as a program.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use server::app::{self, Addresses, Running};
+use server::auth::password;
+use server::config::{Config, LogFormat};
+use server::{logging, storage};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The open contact-centre desk
+#[derive(Parser)]
+#[command(name = "hotdesk", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<Serve>),
+    /// Change a user's password; it is read from standard input
+    SetPassword(SetPassword),
+}
+
+#[derive(Args)]
+struct Serve {
+    /// Settings in TOML; docs/configuration.md explains every key
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Make demo accounts in an empty database
+    #[arg(long)]
+    demo: bool,
+    /// Where to serve HTTP and WebSockets [default: 127.0.0.1:8090]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// The folder of the database and the server's secret [default: hotdesk-data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Serve TLS with a certificate made at first start
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    tls_self_signed: bool,
+    /// Serve TLS with the certificate (chain) in this PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's private key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Serve the pages from this folder in place of those built in
+    #[arg(long, alias = "assets", value_name = "DIR")]
+    site: Option<PathBuf>,
+    /// The addresses that browsers are to send sound to
+    #[arg(long, value_name = "IP", num_args = 1..)]
+    media_address: Vec<IpAddr>,
+    /// The first media worker's UDP port [default: 7000]
+    #[arg(long, value_name = "PORT")]
+    media_port: Option<u16>,
+    /// How log lines are written [default: pretty]
+    #[arg(long, value_enum)]
+    log_format: Option<LogFormat>,
+}
+
+#[derive(Args)]
+struct SetPassword {
+    /// Whose password
+    login: String,
+    /// The server's data folder
+    #[arg(long, value_name = "DIR", default_value = "hotdesk-data")]
+    data_dir: PathBuf,
+}
+
+/// Settings that cannot be used; arguments that cannot be used end with the same code.
+const UNUSABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    // Two dependencies bring a provider each; whoever comes first must be ours.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let arguments = Arguments::parse();
+    let config = match &arguments.command {
+        Command::Serve(serve) => match serve.config() {
+            Ok(config) => Some(config),
+            Err(error) => return failed(&error, UNUSABLE),
+        },
+        Command::SetPassword(_) => None,
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into(), 1),
+    };
+    let done = runtime.block_on(async {
+        match (arguments.command, config) {
+            (Command::Serve(_), Some(config)) => serve(config).await,
+            (Command::SetPassword(wish), _) => set_password(&wish).await,
+            (Command::Serve(_), None) => unreachable!("`serve` always has settings"),
+        }
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error, 1),
+    }
+}
+
+fn failed(error: &anyhow::Error, code: u8) -> ExitCode {
+    // The error stream may be gone; the exit code still tells.
+    let _ = writeln!(io::stderr(), "hotdesk: {error:#}");
+    ExitCode::from(code)
+}
+
+impl Serve {
+    /// The settings: file, then environment, then these arguments.
+    fn config(&self) -> anyhow::Result<Config> {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut config = Config::load(self.config.as_deref(), environment)?;
+        config.demo |= self.demo;
+        config.listen = self.listen.unwrap_or(config.listen);
+        config.data_dir = self.data_dir.clone().unwrap_or(config.data_dir);
+        config.site = self.site.clone().or(config.site);
+        config.media.port = self.media_port.unwrap_or(config.media.port);
+        config.log.format = self.log_format.unwrap_or(config.log.format);
+        if !self.media_address.is_empty() {
+            config.media.addresses.clone_from(&self.media_address);
+        }
+        if self.tls_self_signed || self.tls_cert.is_some() {
+            config.tls.self_signed = self.tls_self_signed;
+            config.tls.cert.clone_from(&self.tls_cert);
+            config.tls.key.clone_from(&self.tls_key);
+        }
+        config.check()?;
+        Ok(config)
+    }
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let _log = logging::open(&config.log)?;
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let demo = config.demo;
+    // Listened to before the start, so that a signal during it is not lost.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let running = app::start(config).await?;
+    announce(&running, demo);
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("stopping");
+    tokio::select! {
+        in_time = running.stop() => {
+            if !in_time {
+                tracing::warn!("some connections or calls did not end in time");
+            }
+        }
+        _ = terminate.recv() => tracing::warn!("stopped at once"),
+        _ = interrupt.recv() => tracing::warn!("stopped at once"),
+    }
+    Ok(())
+}
+
+fn announce(running: &Running, demo: bool) {
+    let address = address_to_open(running.addresses);
+    tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "ready");
+    if let Some(fingerprint) = &running.tls_fingerprint {
+        tracing::info!(fingerprint, "TLS certificate (SHA-256)");
+    }
+    if demo {
+        // A reader may have closed the other end; the server runs on.
+        let _ = io::stdout().write_all(demo_card(&address).as_bytes());
+    }
+}
+
+/// The address to type into a browser on this machine.
+fn address_to_open(Addresses { http, secure }: Addresses) -> String {
+    let scheme = if secure { "https" } else { "http" };
+    if http.ip().is_unspecified() {
+        format!("{scheme}://localhost:{}/", http.port())
+    } else {
+        format!("{scheme}://{http}/")
+    }
+}
+
+fn demo_card(address: &str) -> String {
+    let mut card = format!("\n  Hotdesk is ready: {address}\n\n");
+    for user in storage::DEMO_USERS {
+        let role = match user.role {
+            model::Role::User => "office",
+            role => role.as_str(),
+        };
+        card += &format!("    {:<8}{:<12}line {}\n", user.login, role, user.number);
+    }
+    card += &format!(
+        "\n  The password of all four is {} unless you changed it.\n  Dial *55 to hear yourself, or open {address}echo without a login.\n\n",
+        storage::DEMO_PASSWORD
+    );
+    card
+}
+
+async fn set_password(wish: &SetPassword) -> anyhow::Result<()> {
+    if !wish.data_dir.is_dir() {
+        bail!("there is no data folder {}", wish.data_dir.display());
+    }
+    let store = storage::open_store(&wish.data_dir).await?;
+    let user = store.user_by_login(&wish.login).await?;
+    let user = user.with_context(|| format!("there is no user {}", wish.login))?;
+    if io::stdin().is_terminal() {
+        writeln!(io::stderr(), "New password for {} (it will be shown as you type):", wish.login)?;
+    }
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    let new = line.trim_end_matches(['\r', '\n']);
+    if new.chars().count() < 8 || new.len() > password::MAX_PASSWORD_BYTES {
+        bail!("a password has at least 8 characters and at most {} bytes", password::MAX_PASSWORD_BYTES);
+    }
+    store.set_password_hash(user.id, &password::hash(new.as_bytes())?).await?;
+    writeln!(io::stderr(), "The password of {} is changed; earlier logins have ended.", wish.login)?;
+    Ok(())
+}

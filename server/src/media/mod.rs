@@ -1,0 +1,237 @@
+//! The loops round [`media::Plane`]: a thread, a UDP port and a plane for each worker.
+//!
+//! [`MediaPool::start`] opens the ports and starts the threads; [`MediaPool::pick`] names the worker for a new
+//! call, whose legs must all live there; [`MediaPool::order`] asks, and what comes of it arrives as
+//! [`WorkerFact`]s. Nothing here waits for the rest of the server, and nothing of the rest waits for it.
+
+mod inbox;
+mod ports;
+mod worker;
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use media::{Certificate, CertificateError, Fact, LegId, Order};
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use inbox::Inbox;
+use ports::Ports;
+use worker::Worker;
+
+/// Facts that may wait for the signalling loop. A worker whose facts find no room keeps what matters and
+/// drops figures; see `worker`.
+const FACTS: usize = 4096;
+/// A worker that falls so far behind takes no new calls.
+const TOO_LATE: Duration = Duration::from_millis(5);
+
+/// What the pool is started with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The addresses to tell to browsers, the default one first. Those that are this machine's are listened on;
+    /// for others (a public address that a router maps to us) all addresses of that family are.
+    pub addresses: Vec<IpAddr>,
+    /// The first worker's UDP port; each further worker takes the next. 0 takes any free ones.
+    pub port: u16,
+    /// How many workers; 0 for one less than there are cores, at least one.
+    pub workers: u16,
+    /// The moment that `timing::Instant::ORIGIN` stands for.
+    pub epoch: std::time::Instant,
+    /// Secret randomness, from which every worker gets its own.
+    pub seed: [u8; 32],
+}
+
+/// Why no pool could be started.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The DTLS key pair.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// A port could not be opened.
+    #[error("cannot listen for media on UDP {address} port {port}")]
+    Listen {
+        /// Where.
+        address: IpAddr,
+        /// The port.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There is no address to listen on.
+    #[error("no media address is configured")]
+    NoAddress,
+    /// The system gave no thread or no readiness queue.
+    #[error("cannot start a media worker")]
+    Thread(#[source] io::Error),
+}
+
+/// One worker of a pool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub u16);
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What happened on a worker's plane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerFact {
+    /// Where.
+    pub worker: WorkerId,
+    /// What.
+    pub fact: Fact,
+}
+
+/// All media workers. Dropping the pool stops them.
+pub struct MediaPool {
+    workers: Vec<Handle>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+struct Handle {
+    inbox: Arc<Inbox>,
+    load: Arc<Load>,
+}
+
+/// What a worker tells of itself, read without a lock.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    legs: AtomicUsize,
+    /// The longest that anything waited for the loop within the last second or two, in microseconds.
+    lag_us: AtomicU64,
+}
+
+impl MediaPool {
+    /// Opens all ports, makes the DTLS certificate, and starts the threads.
+    ///
+    /// # Errors
+    /// [`StartError`] if a port is taken or the system refuses; nothing keeps running then.
+    pub fn start(config: Config) -> Result<(MediaPool, mpsc::Receiver<WorkerFact>), StartError> {
+        if config.addresses.is_empty() {
+            return Err(StartError::NoAddress);
+        }
+        let certificate = Certificate::generate()?;
+        let (facts, receiver) = mpsc::channel(FACTS);
+        let mut pool = MediaPool { workers: Vec::new(), threads: Mutex::default() };
+        for index in 0..count(config.workers) {
+            let port = if config.port == 0 { 0 } else { config.port.saturating_add(index) };
+            let ports = Ports::open(&config.addresses, port)?;
+            let poll = mio::Poll::new().map_err(StartError::Thread)?;
+            let inbox = Arc::new(Inbox::new(poll.registry()).map_err(StartError::Thread)?);
+            let load = Arc::new(Load::default());
+            let worker = Worker {
+                id: WorkerId(index),
+                epoch: config.epoch,
+                certificate: certificate.clone(),
+                seed: config.seed,
+                inbox: Arc::clone(&inbox),
+                load: Arc::clone(&load),
+                facts: facts.clone(),
+            };
+            let thread = std::thread::Builder::new()
+                .name(format!("media-{index}"))
+                .spawn(move || worker.run(poll, ports))
+                .map_err(StartError::Thread)?;
+            pool.workers.push(Handle { inbox, load });
+            pool.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok((pool, receiver))
+    }
+
+    /// The worker with the least to do, for a new call.
+    pub fn pick(&self) -> WorkerId {
+        let least = self.workers.iter().enumerate().min_by_key(|(_, worker)| {
+            (worker.load.lag() > TOO_LATE, worker.load.legs.load(Ordering::Relaxed))
+        });
+        WorkerId(least.and_then(|(index, _)| u16::try_from(index).ok()).unwrap_or_default())
+    }
+
+    /// Whether even the best worker is too late to take another call: SIP 503.
+    pub fn is_overloaded(&self) -> bool {
+        self.workers.iter().all(|worker| worker.load.lag() > TOO_LATE)
+    }
+
+    /// Asks `worker` to do something. Never waits.
+    ///
+    /// A worker that is far behind refuses offers and answers with [`Fact::Refused`]; whatever cannot be
+    /// refused is always taken.
+    pub fn order(&self, worker: WorkerId, order: Order) {
+        let Some(handle) = self.workers.get(usize::from(worker.0)) else {
+            tracing::error!(%worker, "no such media worker");
+            return;
+        };
+        if matches!(order, Order::AcceptOffer { .. } | Order::MakeOffer { .. }) {
+            // the worker sets it right; until then the next pick shall know
+            handle.load.legs.fetch_add(1, Ordering::Relaxed);
+        }
+        handle.inbox.put(order);
+    }
+
+    /// How late the loops are: for each worker the longest wait within the last second or two.
+    pub fn lags(&self) -> impl Iterator<Item = Duration> {
+        self.workers.iter().map(|worker| worker.load.lag())
+    }
+
+    /// Ends all legs with a goodbye to their peers and waits for the threads, which takes some milliseconds.
+    pub fn stop(&self) {
+        for worker in &self.workers {
+            worker.inbox.stop();
+        }
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a media worker ended in a panic");
+            }
+        }
+    }
+}
+
+impl Drop for MediaPool {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl Load {
+    fn lag(&self) -> Duration {
+        Duration::from_micros(self.lag_us.load(Ordering::Relaxed))
+    }
+}
+
+fn count(asked: u16) -> u16 {
+    if asked > 0 {
+        return asked;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(cores.saturating_sub(1)).unwrap_or(u16::MAX).max(1)
+}
+
+/// The fact by which an order is refused that a worker has no time for; `None` if it cannot be refused.
+fn refusal(order: &Order) -> Option<Fact> {
+    let refused = |leg: LegId| {
+        let why = media::sdp::Unsupported::OutOfOrder { what: "the media worker is overloaded" };
+        Fact::Refused { leg, why }
+    };
+    match order {
+        Order::AcceptOffer { leg, .. }
+        | Order::MakeOffer { leg, .. }
+        | Order::AcceptAnswer { leg, .. }
+        | Order::AcceptReoffer { leg, .. } => Some(refused(*leg)),
+        Order::Echo { .. }
+        | Order::Bridge { .. }
+        | Order::Unbridge { .. }
+        | Order::Gate { .. }
+        | Order::Close { .. } => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! The HTTP front over real sockets: headers, pages, probes, origins, deadlines, TLS.
+
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod common;
+
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use common::{CHECK, LOGIN, Server, demo, error_of, folder};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use server::app;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+fn assert_safe(headers: &HeaderMap) {
+    let policy = headers["content-security-policy"].to_str().unwrap();
+    for part in [
+        "default-src 'self';",
+        "script-src 'self' 'wasm-unsafe-eval';",
+        "style-src 'self';",
+        "object-src 'none';",
+        "base-uri 'none';",
+        "frame-ancestors 'none';",
+    ] {
+        assert!(policy.contains(part), "{policy}");
+    }
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert_eq!(headers["referrer-policy"], "no-referrer");
+    assert!(headers["permissions-policy"].to_str().unwrap().contains("microphone=(self)"));
+    assert!(!headers.contains_key("server"));
+}
+
+#[tokio::test]
+async fn every_answer_has_the_security_headers() {
+    let (_dir, path) = folder();
+    let server = Server::start(demo(&path)).await;
+    for path in [
+        "/",
+        "/echo",
+        "/sample",
+        "/assets/nothing.js",
+        "/xuc/api/2.0/nothing",
+        "/healthz",
+        CHECK,
+        LOGIN,
+        "/ws",
+    ] {
+        assert_safe(server.get(path).await.headers());
+    }
+    let too_much = server.request(Method::POST, LOGIN).body("x".repeat(100_000)).send().await.unwrap();
+    assert_eq!(too_much.status(), 413);
+    assert_safe(too_much.headers());
+}
+
+#[tokio::test]
+async fn pages_come_from_the_folder_and_unknown_paths_are_not_found() {
+    let (_dir, path) = folder();
+    let site = path.join("site");
+    std::fs::create_dir_all(site.join("assets")).unwrap();
+    std::fs::write(site.join("index.html"), "<p>desk").unwrap();
+    std::fs::write(site.join("echo.html"), "<p>echo").unwrap();
+    std::fs::write(site.join("assets/a-0123456789abcdef.wasm"), [0, 1]).unwrap();
+    let server = Server::start(server::config::Config { site: Some(site), ..demo(&path) }).await;
+    assert_eq!(server.get("/").await.text().await.unwrap(), "<p>desk");
+    assert_eq!(server.get("/history").await.text().await.unwrap(), "<p>desk");
+    assert_eq!(server.get("/echo").await.text().await.unwrap(), "<p>echo");
+    let wasm = server.get("/assets/a-0123456789abcdef.wasm").await;
+    assert_eq!(wasm.headers()["content-type"], "application/wasm");
+    assert_eq!(error_of(server.get("/xuc/api/2.0/nothing").await).await, (404, "NotFound".to_owned()));
+    assert_eq!(server.get("/assets/..%2f..%2fdata%2fsecret.key").await.status(), 404);
+    assert_eq!(server.request(Method::POST, "/").send().await.unwrap().status(), 405);
+}
+
+#[tokio::test]
+async fn probes_tell_how_the_server_is() {
+    let (_dir, path) = folder();
+    let server = Server::start(demo(&path)).await;
+    assert_eq!(server.get("/healthz").await.status(), 200);
+    assert_eq!(server.get("/readyz").await.status(), 200);
+    let token = server.token("alice").await;
+    server.get(&format!("/history?token={token}")).await;
+    let metrics = server.get("/metrics").await.text().await.unwrap();
+    assert!(metrics.contains("hotdesk_logins_total{outcome=\"ok\"}"), "{metrics}");
+    assert!(metrics.contains("hotdesk_uptime_seconds"));
+    assert!(!metrics.contains(&token));
+    server.running.app.shutdown.begin();
+    // The listener is closed by then, so the state is read where the probe reads it.
+    assert!(server.running.app.shutdown.has_begun());
+}
+
+/// The status line of an upgrade request with these extra headers.
+async fn upgrade(server: &Server, path: &str, extra: &str) -> String {
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{extra}\r\n",
+        server.address()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 1024];
+    let length = stream.read(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer[..length]).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn sockets_ask_for_origin_and_token_before_the_upgrade() {
+    let (_dir, path) = folder();
+    let server = Server::start(demo(&path)).await;
+    let token = server.token("alice").await;
+    let own = format!("Origin: http://{}\r\n", server.address());
+    for path in ["/xuc/api/2.0/cti", "/wssip", "/ws", "/wssip-mds2", "/ws-mds2"] {
+        let with_token = format!("{path}?token={token}");
+        for origin in ["null", "http://evil.example", &format!("https://{}", server.address())] {
+            let status = upgrade(&server, &with_token, &format!("Origin: {origin}\r\n")).await;
+            assert!(status.contains("403"), "{path} {origin}: {status}");
+        }
+        for (path, extra) in [
+            (path, &own as &str),
+            (&format!("{path}?token=") as &str, &own),
+            (&format!("{path}?token={token}x"), &own),
+            (path, "Authorization: Bearer rubbish\r\n"),
+        ] {
+            let status = upgrade(&server, path, extra).await;
+            assert!(status.contains("403"), "{path}: {status}");
+        }
+        for (path, extra) in [
+            (&with_token as &str, &own as &str),
+            (&with_token, ""),
+            (path, &format!("Authorization: Bearer {token}\r\n")),
+        ] {
+            let status = upgrade(&server, path, extra).await;
+            assert!(!status.contains("403") && !status.contains("401"), "{path}: {status}");
+        }
+    }
+    let foreign = server.request(Method::POST, "/echo/session").header("origin", "http://evil.example");
+    assert_eq!(error_of(foreign.send().await.unwrap()).await, (403, "OriginNotAllowed".to_owned()));
+}
+
+#[tokio::test]
+async fn only_listed_origins_may_read_the_api() {
+    let (_dir, path) = folder();
+    let mut config = demo(&path);
+    config.http.origins = serde_json::from_str(r#"["https://crm.example.org"]"#).unwrap();
+    let server = Server::start(config).await;
+    for (origin, allowed) in
+        [("https://crm.example.org", true), ("https://evil.example", false), ("null", false)]
+    {
+        let asked = server
+            .request(Method::OPTIONS, LOGIN)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(asked.headers().contains_key("access-control-allow-origin"), allowed, "{origin}");
+        let answered = server.request(Method::GET, CHECK).header("origin", origin).send().await.unwrap();
+        assert_eq!(answered.headers().contains_key("access-control-allow-origin"), allowed, "{origin}");
+        assert!(!answered.headers().contains_key("access-control-allow-credentials"));
+    }
+}
+
+/// Sends `first`, then one byte of `rest` a second, until the server has had enough. Returns how long that took.
+async fn dribble(server: &Server, first: &str, rest: &str) -> Duration {
+    let started = Instant::now();
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    stream.write_all(first.as_bytes()).await.unwrap();
+    let mut rest = rest.bytes().cycle();
+    let mut buffer = [0; 512];
+    loop {
+        tokio::select! {
+            read = stream.read(&mut buffer) => match read {
+                Ok(0) => return started.elapsed(),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return started.elapsed(),
+                Err(error) => panic!("{error}"),
+            },
+            () = tokio::time::sleep(Duration::from_secs(1)) => {
+                if !first.is_empty() && stream.write_all(&[rest.next().unwrap()]).await.is_err() {
+                    return started.elapsed();
+                }
+            }
+        }
+        assert!(started.elapsed() < Duration::from_secs(15), "still open");
+    }
+}
+
+#[tokio::test]
+async fn clients_that_dribble_or_say_nothing_are_closed() {
+    let (_dir, path) = folder();
+    let server = Server::start(demo(&path)).await;
+    let (headers, nothing) =
+        tokio::join!(dribble(&server, "GET / HTTP/1.1\r\nHost: x\r\nX-", "abc"), dribble(&server, "", ""));
+    for took in [headers, nothing] {
+        assert!(took > Duration::from_secs(8) && took < Duration::from_secs(13), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn headers_have_a_limit() {
+    let (_dir, path) = folder();
+    let server = Server::start(demo(&path)).await;
+    let mut stream = TcpStream::connect(server.address()).await.unwrap();
+    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Long: ").await;
+    let _ = stream.write_all(&vec![b'a'; 1024 * 1024]).await;
+    let mut answer = [0; 64];
+    let length = stream.read(&mut answer).await.unwrap_or_default();
+    let answer = String::from_utf8_lossy(&answer[..length]);
+    assert!(answer.is_empty() || answer.contains("431"), "{answer}");
+}
+
+#[tokio::test]
+async fn tls_with_a_self_made_certificate_works_and_plain_http_gets_an_explanation() {
+    let (_dir, path) = folder();
+    let mut config = demo(&path);
+    config.tls.self_signed = true;
+    let server = Server::start(config).await;
+    assert!(server.running.tls_fingerprint.is_some());
+    assert_eq!(server.login("alice", "hotdesk").await.status(), 200);
+    let plain = server.client.get(format!("http://{}/", server.address())).send().await.unwrap();
+    assert_eq!(plain.status(), 400);
+    assert!(plain.text().await.unwrap().contains("https://"));
+    let silent = dribble(&server, "", "").await;
+    assert!(silent < Duration::from_secs(13), "{silent:?}");
+}
+
+#[tokio::test]
+async fn the_demo_is_not_shown_to_other_machines() {
+    let (_dir, path) = folder();
+    let everywhere = || server::config::Config { listen: "0.0.0.0:0".parse().unwrap(), ..demo(&path) };
+    let refusal = app::start(everywhere()).await.err().expect("refused").to_string();
+    assert!(refusal.contains("alice, bruno, carla, dave"), "{refusal}");
+    // Without --demo the accounts are no safer.
+    let refusal = app::start(server::config::Config { demo: false, ..everywhere() }).await.err();
+    assert!(refusal.is_some());
+}
+
+#[tokio::test]
+async fn a_stop_closes_idle_connections_and_waits_for_guards() {
+    let (_dir, path) = folder();
+    let server = Server::start(demo(&path)).await;
+    server.get("/healthz").await;
+    let address = server.address();
+    let guard = server.running.app.shutdown.guard();
+    let stopping = server.running.app.shutdown.clone();
+    let told = tokio::spawn(async move {
+        stopping.begun().await;
+        drop(guard);
+    });
+    let started = Instant::now();
+    assert!(server.running.stop().await);
+    told.await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(TcpStream::connect(address).await.is_err(), "nobody is let in any more");
+}
