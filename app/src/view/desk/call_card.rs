@@ -1,0 +1,206 @@
+//! A call in hand: who, how long, what is heard in each direction, and what can be done with it.
+
+use desk::{CallCard, CardId, Control, Waiting};
+use leptos::{ev, prelude::*};
+
+use super::{
+    words::{blocked, card_glyph},
+    work_list::latest,
+};
+use crate::{
+    store::Store,
+    ui::{
+        block::IntoBlock,
+        button::{Blocked, button},
+        icon::{Glyph, changing_icon},
+        keypad::{is_key, keypad},
+        live::{live, memo, when},
+        meter::level_meter,
+        tone::Tone,
+    },
+    view::elapsed::elapsed,
+};
+
+/// Which call has its keypad open; at most one has.
+#[derive(Clone, Copy)]
+pub struct OpenPad(RwSignal<Option<CardId>>);
+
+impl OpenPad {
+    /// Makes it and offers it to the call cards and the shortcuts.
+    pub fn provide() {
+        provide_context(Self(RwSignal::new(None)));
+    }
+
+    /// Opens this call's keypad, or closes it.
+    pub fn toggle(self, id: CardId) {
+        self.0.update(|open| *open = (*open != Some(id)).then_some(id));
+    }
+
+    fn is_of(self, id: CardId) -> bool {
+        self.0.get() == Some(id)
+    }
+}
+
+/// One call.
+pub fn call(store: Store, id: CardId) -> impl IntoView {
+    let card = latest(store, id);
+    let pad = expect_context::<OpenPad>();
+    let has_sound = memo(move || card.with(|card| card.is_here() && card.state.is_answered()));
+    // The keypad goes with the sound: what is on hold hears no digits.
+    let pad_shown = memo(move || pad.is_of(id) && card.with(|card| card.controls.keypad.enabled()));
+    view! {
+        <section
+            class="panel call"
+            data-call-card=id.0.to_string()
+            data-state=live(move || card.with(|card| card.state.slug()))
+            aria-label=live(move || card.with(|card| format!("Call with {}", card.name)))
+        >
+            {head(store, card)}
+            <div class="call-levels" hidden=live(move || !has_sound.get())>{levels(store, card)}</div>
+            {note(card)}
+            {bar(store, id, card, pad, pad_shown)}
+            {when(move || pad_shown.get(), move || dtmf_pad(store, id, card).block())}
+        </section>
+    }
+}
+
+fn head(store: Store, card: Memo<CallCard>) -> impl IntoView {
+    let about = move || {
+        card.with(|card| {
+            let number = (card.number != card.name).then(|| card.number.clone());
+            let queue = card.queue.as_ref().map(|queue| format!("for {queue}"));
+            [number, queue].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        })
+    };
+    // The large clock runs from the answer on, before it from the first ring.
+    let from = move || card.with(|card| card.answered.unwrap_or(card.started));
+    view! {
+        <div class="call-head">
+            <p class="call-what">
+                {changing_icon(move || card.with(|card| card_glyph(card.state, card.direction)))}
+                <span>{live(move || card.with(|card| card.state.word()))}</span>
+            </p>
+            <h2 class="call-who"><bdi>{live(move || card.with(|card| card.name.clone()))}</bdi></h2>
+            <p class="call-number"><bdi class="figures">{live(about)}</bdi></p>
+            <div class="call-times">
+                {elapsed(from, store.now, "Call time", "figures call-time")}
+                <p class="call-total" hidden=live(move || !card.with(CallCard::is_held))>
+                    "on hold "
+                    {elapsed(move || card.with(|card| card.since), store.now, "Time on hold", "figures")}
+                </p>
+            </div>
+        </div>
+    }
+}
+
+/// Both directions, so that one-way sound is seen at once.
+fn levels(store: Store, card: Memo<CallCard>) -> impl IntoView {
+    let muted = memo(move || card.with(|card| card.muted));
+    let you = move || if muted.get() { 0.0 } else { store.levels.with(|levels| levels.microphone) };
+    let them = move || store.levels.with(|levels| levels.remote);
+    view! {
+        <div class="call-level">
+            <span>"You"</span>
+            {level_meter("Your voice", you)}
+            <span class="call-level-word">{live(move || if muted.get() { "muted" } else { "" })}</span>
+        </div>
+        <div class="call-level">
+            <span>"Other side"</span>
+            {level_meter("Other side's voice", them)}
+        </div>
+    }
+}
+
+/// What one has to know about this call and cannot hear.
+fn note(card: Memo<CallCard>) -> impl IntoView {
+    let note = memo(move || {
+        card.with(|card| match card {
+            card if !card.is_here() => {
+                Some((Tone::Info, "The sound of this call is in another tab or on another phone."))
+            }
+            card if card.muted && card.state.is_answered() => {
+                Some((Tone::Fair, "You are muted: the other side cannot hear you."))
+            }
+            card if card.remote_held => Some((Tone::Info, "The other side has put you on hold.")),
+            _ => None,
+        })
+    });
+    let tone = move || note.get().map_or(Tone::Info, |(tone, _)| tone);
+    view! {
+        <p class="call-note" data-tone=live(move || tone().slug()) hidden=live(move || note.get().is_none())>
+            {changing_icon(move || tone().glyph())}
+            <span>{live(move || note.get().map_or("", |(_, text)| text))}</span>
+        </p>
+    }
+}
+
+/// The call bar. Nothing in it moves: what cannot be used stays and says why.
+fn bar(store: Store, id: CardId, card: Memo<CallCard>, pad: OpenPad, pad_shown: Memo<bool>) -> impl IntoView {
+    let held = move || card.with(CallCard::is_held);
+    let muted = move || card.with(|card| card.muted);
+    let rule = move |of: fn(&CallCard) -> Control| move || -> Blocked { card.with(|card| blocked(of(card))) };
+    let waits = move |what: fn(Waiting) -> bool| move || card.with(|card| card.waiting.is_some_and(what));
+    let mute = button("Mute", move || store.toggle_mute(id))
+        .word(move || if muted() { "Unmute" } else { "Mute" })
+        .glyphs(move || if muted() { Glyph::MicOff } else { Glyph::Mic })
+        .size("call")
+        .hint("Ctrl+Shift+M")
+        .lit(muted)
+        .blocked(rule(|card| card.controls.mute));
+    let hold = button("Hold", move || store.toggle_hold(id))
+        .word(move || if held() { "Resume" } else { "Hold" })
+        .glyphs(move || if held() { Glyph::Resume } else { Glyph::Hold })
+        .size("call")
+        .hint("Ctrl+Shift+H")
+        .lit(held)
+        .busy(waits(|waiting| matches!(waiting, Waiting::Hold | Waiting::Resume)))
+        .blocked(rule(|card| card.controls.hold));
+    let keypad = button("Keypad", move || pad.toggle(id))
+        .glyph(Glyph::Keypad)
+        .size("call")
+        .hint("Ctrl+Shift+K")
+        .expanded(move || pad_shown.get())
+        .blocked(rule(|card| card.controls.keypad));
+    let end = button("End", move || store.end(id))
+        .glyph(Glyph::End)
+        .kind("end")
+        .size("call")
+        .hint("Ctrl+Shift+E")
+        .busy(waits(|waiting| waiting == Waiting::End))
+        .blocked(rule(|card| card.controls.end));
+    view! {
+        <div class="call-bar" role="group" aria-label="Call controls">
+            {mute.show()}
+            {hold.show()}
+            {keypad.show()}
+            <span class="call-bar-end">{end.show()}</span>
+        </div>
+    }
+}
+
+/// Keys for the machines at the other end. Typed keys count too while the focus is in here.
+fn dtmf_pad(store: Store, id: CardId, card: Memo<CallCard>) -> impl IntoView {
+    let type_key = move |event: ev::KeyboardEvent| {
+        let key = event.key();
+        if let (Some(key), false) =
+            (single(&key).filter(|key| is_key(*key)), event.ctrl_key() || event.alt_key())
+        {
+            event.prevent_default();
+            store.send_dtmf(id, key);
+        }
+    };
+    view! {
+        <div class="call-pad" on:keydown=type_key>
+            <p class="call-sent">
+                <span class="overline" id="digits-sent">"Digits sent"</span>
+                <output aria-labelledby="digits-sent">{live(move || card.with(|card| card.keys.clone()))}</output>
+            </p>
+            {keypad("Call keypad", move |key| store.send_dtmf(id, key))}
+        </div>
+    }
+}
+
+fn single(text: &str) -> Option<char> {
+    let mut characters = text.chars();
+    characters.next().filter(|_| characters.next().is_none())
+}

@@ -1,0 +1,129 @@
+//! Keys that work from anywhere on the desk.
+
+use desk::{CallCard, CardId, CardState, Control};
+use leptos::{ev, html, prelude::*, web_sys::Element};
+
+use super::{call_card::OpenPad, words::rings_here};
+use crate::{
+    store::Store,
+    ui::{announcer::Announcer, button::button, icon::Glyph, live::follow},
+};
+
+/// What a chord does. Each is Ctrl+Shift or Alt+Shift with the letter: some browsers keep one of the two for themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Chord {
+    Answer,
+    End,
+    Mute,
+    Hold,
+    Keypad,
+}
+
+impl Chord {
+    const ALL: [(Self, &'static str, &'static str); 5] = [
+        (Self::Answer, "A", "Answer"),
+        (Self::End, "E", "End"),
+        (Self::Mute, "M", "Mute or unmute"),
+        (Self::Hold, "H", "Hold or resume"),
+        (Self::Keypad, "K", "Keypad"),
+    ];
+
+    /// By the key's place, so that Shift and other layouts' letters do not matter.
+    fn of(event: &ev::KeyboardEvent) -> Option<Self> {
+        let chord = event.shift_key() && (event.ctrl_key() != event.alt_key()) && !event.meta_key();
+        let code = event.code();
+        let letter = code.strip_prefix("Key").filter(|_| chord)?;
+        Self::ALL.iter().find(|(_, key, _)| *key == letter).map(|(chord, ..)| *chord)
+    }
+
+    /// Which call it means, and whether it may.
+    fn target(self, calls: &[CallCard]) -> Option<(CardId, Control)> {
+        let pick = |wanted: fn(&CallCard) -> bool, control: fn(&CallCard) -> Control| {
+            calls.iter().find(|card| wanted(card)).map(|card| (card.id, control(card)))
+        };
+        let in_hand: fn(&CallCard) -> bool = |card| !rings_here(card);
+        let live: fn(&CallCard) -> bool = |card| card.state == CardState::OnCall;
+        match self {
+            Self::Answer => pick(rings_here, |card| card.controls.answer),
+            Self::End => {
+                pick(live, |card| card.controls.end).or_else(|| pick(in_hand, |card| card.controls.end))
+            }
+            Self::Mute => {
+                pick(live, |card| card.controls.mute).or_else(|| pick(in_hand, |card| card.controls.mute))
+            }
+            Self::Hold => {
+                pick(live, |card| card.controls.hold).or_else(|| pick(in_hand, |card| card.controls.hold))
+            }
+            Self::Keypad => pick(live, |card| card.controls.keypad),
+        }
+    }
+}
+
+/// Listens on the window for as long as the desk is shown.
+pub fn listen(store: Store, list_shown: RwSignal<bool>) {
+    let announcer = expect_context::<Announcer>();
+    let pad = expect_context::<OpenPad>();
+    let listener = window_event_listener(ev::keydown, move |event| {
+        if event.key() == "?" && !in_text_field(&event) {
+            event.prevent_default();
+            list_shown.set(true);
+            return;
+        }
+        let Some(chord) = Chord::of(&event) else { return };
+        event.prevent_default();
+        if event.repeat() {
+            return;
+        }
+        match store.calls.with_untracked(|calls| chord.target(calls)) {
+            None => announcer.say("There is no call for that."),
+            Some((_, control)) if !control.enabled() => announcer.say(control.reason()),
+            Some((id, _)) => match chord {
+                Chord::Answer => store.answer(id),
+                Chord::End => store.end(id),
+                Chord::Mute => store.toggle_mute(id),
+                Chord::Hold => store.toggle_hold(id),
+                Chord::Keypad => pad.toggle(id),
+            },
+        }
+    });
+    on_cleanup(move || listener.remove());
+}
+
+fn in_text_field(event: &ev::KeyboardEvent) -> bool {
+    let target = event_target::<Element>(event);
+    matches!(target.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
+}
+
+/// The list of shortcuts, over the page.
+#[component]
+pub fn ShortcutList(shown: RwSignal<bool>) -> impl IntoView {
+    let dialog = NodeRef::<html::Dialog>::new();
+    follow(move || {
+        let Some(dialog) = dialog.get() else { return };
+        match (shown.get(), dialog.open()) {
+            (true, false) => drop(dialog.show_modal()),
+            (false, true) => dialog.close(),
+            _ => {}
+        }
+    });
+    let chords = Chord::ALL.map(|(_, key, what)| (what, vec!["Ctrl", "Shift", key]));
+    let others = [("Dial the number in the field", vec!["Enter"]), ("This list", vec!["?"])];
+    let rows: Vec<_> = chords.into_iter().chain(others).map(|(what, keys)| row(what, keys)).collect();
+    view! {
+        <dialog node_ref=dialog class="dialog" aria-labelledby="shortcuts-head" on:close=move |_| shown.set(false)>
+            <div class="dialog-head">
+                <h2 id="shortcuts-head">"Keyboard shortcuts"</h2>
+                {button("Close", move || shown.set(false)).glyph(Glyph::Close).icon_only().show()}
+            </div>
+            <dl class="shortcuts">{rows}</dl>
+            <p class="shortcuts-note">
+                "Where the browser keeps a combination for itself, press "<kbd>"Alt"</kbd>" instead of "<kbd>"Ctrl"</kbd>"."
+            </p>
+        </dialog>
+    }
+}
+
+fn row(what: &'static str, keys: Vec<&'static str>) -> impl IntoView {
+    let keys: Vec<_> = keys.into_iter().map(|key| view! { <kbd>{key}</kbd>" " }).collect();
+    view! { <div><dt>{what}</dt><dd>{keys}</dd></div> }
+}
