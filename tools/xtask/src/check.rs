@@ -1,0 +1,266 @@
+//! The tests: one step after the other, each counted, and a line with the sum at the end.
+
+use std::io::{BufRead as _, BufReader, Read, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::house::{House, run, seconds, step};
+use crate::npm;
+use crate::serve::build_server;
+use crate::setup::{self, Scope};
+use crate::site::{self, Mode};
+use crate::sizes;
+use crate::tally::Tally;
+
+/// Packages that the pages are made of; they must be right for WASM as well.
+const WASM_PACKAGES: &[&str] = &["hotdesk-desk", "hotdesk-softphone", "hotdesk-app", "hotdesk-frontend"];
+
+/// Everything. `false` if something failed.
+///
+/// # Errors
+/// If the set-up fails: then nothing can be tested.
+pub fn test(house: &House) -> Result<bool> {
+    let mut report = Report::default();
+    setup::run(house, Scope::Everything)?;
+    lint(house, &mut report);
+    native(house, &mut report);
+    report.part("documentation tests", || doctests(house));
+
+    let mut server = None;
+    report.part("release build", || {
+        let site = site::build(house, Mode::Release)?;
+        server = Some((build_server(house, Mode::Release, &site)?, site));
+        Ok(Tally::one(true))
+    });
+    match server {
+        Some((server, site)) => {
+            report.part("transfer sizes", || sizes::check(house, &site));
+            report.part("browser tests", || browser_tests(house, &server, &[]));
+        }
+        None => {
+            for part in ["transfer sizes", "browser tests"] {
+                report.part(part, || bail!("not possible, for there is no release build"));
+            }
+        }
+    }
+    Ok(report.finish())
+}
+
+/// What a developer runs before a commit.
+///
+/// # Errors
+/// If the set-up fails.
+pub fn quick(house: &House) -> Result<bool> {
+    let mut report = Report::default();
+    setup::run(house, Scope::Check)?;
+    lint(house, &mut report);
+    native(house, &mut report);
+    Ok(report.finish())
+}
+
+/// The browser tests alone, against a fresh build.
+///
+/// # Errors
+/// If the set-up or the build fails.
+pub fn e2e(house: &House, args: &[String]) -> Result<bool> {
+    let dev = args.first().is_some_and(|arg| arg == "--dev");
+    let (mode, args) = if dev { (Mode::Dev, &args[1..]) } else { (Mode::Release, args) };
+    let args = args.strip_prefix(&["--".to_owned()]).unwrap_or(args);
+    setup::run(house, Scope::Everything)?;
+    let site = site::build(house, mode)?;
+    let server = build_server(house, mode, &site)?;
+    let mut report = Report::default();
+    let folder = (mode == Mode::Dev).then_some(site.folder);
+    let environment = folder.map(|folder| ("HOTDESK_SITE_FOLDER", folder.display().to_string()));
+    report.part("browser tests", || browser_tests_with(house, &server, args, environment));
+    Ok(report.finish())
+}
+
+fn lint(house: &House, report: &mut Report) {
+    report.part("format", || Ok(passes(house.cargo().args(["fmt", "--all", "--check"]))));
+    report.part("lint", || {
+        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        Ok(passes(house.cargo().args(clippy)))
+    });
+    report.part("lint for WASM", || {
+        let mut cargo = house.cargo();
+        cargo.args(["clippy", "--target", "wasm32-unknown-unknown"]);
+        for package in WASM_PACKAGES {
+            cargo.args(["-p", package]);
+        }
+        Ok(passes(cargo.args(["--", "-D", "warnings"])))
+    });
+}
+
+fn native(house: &House, report: &mut Report) {
+    report.part("unit and integration tests", || {
+        let mut cargo = house.cargo();
+        cargo.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color=never"]);
+        cargo.args(["--config-file", "tools/nextest.toml"]);
+        let (printed, succeeded) = tee(&mut cargo)?;
+        let tally = Tally::of_nextest(&printed).context("the tests did not run to their end")?;
+        agree(tally, succeeded, "cargo nextest")
+    });
+}
+
+fn doctests(house: &House) -> Result<Tally> {
+    let mut cargo = house.cargo();
+    let (printed, succeeded) =
+        tee(cargo.args(["test", "--doc", "--workspace", "--no-fail-fast", "--color=never"]))?;
+    agree(Tally::of_doctests(&printed), succeeded, "cargo test --doc")
+}
+
+fn browser_tests(house: &House, server: &Path, args: &[String]) -> Result<Tally> {
+    browser_tests_with(house, server, args, None)
+}
+
+/// Runs Playwright in `end2end/`. It learns from the environment which server and which browser to start.
+fn browser_tests_with(
+    house: &House,
+    server: &Path,
+    args: &[String],
+    extra: Option<(&str, String)>,
+) -> Result<Tally> {
+    npm::install_end2end(house)?;
+    let results = house.target.join("end2end");
+    std::fs::create_dir_all(&results)?;
+    let json = results.join("report.json");
+    if json.exists() {
+        std::fs::remove_file(&json)?;
+    }
+    let mut playwright = house.command(house.root.join("end2end/node_modules/.bin/playwright"));
+    playwright
+        .current_dir(house.root.join("end2end"))
+        .args(["test", "--reporter=list,json"])
+        .arg("--output")
+        .arg(results.join("artefacts"))
+        .args(args)
+        // A `test.only` that was forgotten would leave out the others.
+        .env("CI", "1")
+        .env("HOTDESK_BIN", server)
+        .env("HOTDESK_CHROMIUM", setup::browser()?)
+        .env("HOTDESK_ARTEFACTS", results.join("artefacts"))
+        .env("PLAYWRIGHT_JSON_OUTPUT_NAME", &json)
+        .env("PLAYWRIGHT_JSON_OUTPUT_FILE", &json)
+        .envs(extra);
+    let succeeded = run(&mut playwright).is_ok();
+    let report = std::fs::read(&json).context("Playwright left no report")?;
+    let tally = agree(Tally::of_playwright(&report)?, succeeded, "playwright")?;
+    if tally == Tally::default() {
+        bail!("there are no browser tests");
+    }
+    Ok(tally)
+}
+
+/// A tally without a failure from a program that says it failed is not to be believed.
+fn agree(mut tally: Tally, succeeded: bool, program: &str) -> Result<Tally> {
+    if !succeeded && tally.failed == 0 {
+        println!("{program} counts no failure and ended with one");
+        tally.failed = 1;
+    }
+    Ok(tally)
+}
+
+fn passes(command: &mut Command) -> Tally {
+    let result = run(command);
+    if let Err(error) = &result {
+        println!("{error:#}");
+    }
+    Tally::one(result.is_ok())
+}
+
+/// Runs a program, shows both its outputs as they come, and returns them with whether it succeeded.
+fn tee(command: &mut Command) -> Result<(String, bool)> {
+    println!("$ {command:?}");
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let stdout = child.stdout.take().expect("stdout is piped");
+    let stderr = child.stderr.take().expect("stderr is piped");
+    let other = std::thread::spawn(move || pass_on(stderr));
+    let mut printed = pass_on(stdout);
+    printed.push_str(&other.join().expect("copying does not panic"));
+    Ok((printed, child.wait()?.success()))
+}
+
+fn pass_on(output: impl Read) -> String {
+    let mut printed = String::new();
+    let mut reader = BufReader::new(output);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        let mut out = std::io::stdout().lock();
+        // Nobody left to read what we print is no reason to stop counting.
+        let _ = out.write_all(&line).and_then(|()| out.flush());
+        printed.push_str(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    printed
+}
+
+/// What the parts of a run came to.
+#[derive(Default)]
+struct Report {
+    parts: Vec<(String, Tally, Duration)>,
+}
+
+impl Report {
+    /// Runs one part. An error is one failure, and the next part runs all the same.
+    fn part(&mut self, name: &str, work: impl FnOnce() -> Result<Tally>) {
+        let begun = Instant::now();
+        let tally = step(name, work).unwrap_or_else(|error| {
+            println!("{name}: {error:#}");
+            Tally::one(false)
+        });
+        self.parts.push((name.to_owned(), tally, begun.elapsed()));
+    }
+
+    /// Prints the parts and, as the last line, their sum. `false` if anything failed.
+    fn finish(&self) -> bool {
+        println!();
+        let mut sum = Tally::default();
+        for (name, tally, took) in &self.parts {
+            println!("  {name:<28} {:>24}   {}", tally.to_string(), seconds(*took));
+            sum += *tally;
+        }
+        println!("{sum}");
+        sum.failed == 0 && sum.passed > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_one_failure_and_the_next_part_runs() {
+        let mut report = Report::default();
+        report.part("first", || bail!("no"));
+        report.part("second", || Ok(Tally { passed: 3, failed: 0 }));
+        assert!(!report.finish());
+        let sum = report.parts.iter().fold(Tally::default(), |mut sum, (_, tally, _)| {
+            sum += *tally;
+            sum
+        });
+        assert_eq!(sum, Tally { passed: 3, failed: 1 });
+    }
+
+    #[test]
+    fn a_run_without_tests_is_no_success() {
+        assert!(!Report::default().finish());
+    }
+
+    #[test]
+    fn a_program_that_fails_without_a_count_has_one_failure() {
+        let tally = agree(Tally { passed: 2, failed: 0 }, false, "a program").unwrap();
+        assert_eq!(tally, Tally { passed: 2, failed: 1 });
+    }
+
+    #[test]
+    fn both_outputs_of_a_program_are_kept() {
+        let (printed, succeeded) =
+            tee(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"])).unwrap();
+        assert!(printed.contains("one\n") && printed.contains("two\n") && !succeeded);
+    }
+}
