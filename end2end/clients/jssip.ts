@@ -1,0 +1,71 @@
+import JsSIP from 'jssip';
+import { openAccount, type Phone, player, show } from './session';
+
+type UserAgent = InstanceType<typeof JsSIP.UA>;
+type Session = ReturnType<UserAgent['call']>;
+
+/** A softphone on JsSIP, as its documentation shows one: defaults wherever there are any. */
+class JsSipPhone implements Phone {
+  private agent: UserAgent | undefined;
+  private session: Session | undefined;
+
+  async register(server: string, login: string, password: string, displayName: string): Promise<void> {
+    const account = await openAccount(server, login, password);
+    const agent = new JsSIP.UA({
+      sockets: new JsSIP.WebSocketInterface(account.sipUrl),
+      uri: `sip:${account.name}@${account.domain}`,
+      password: account.password,
+      display_name: displayName,
+      register_expires: 60,
+    });
+    this.agent = agent;
+    agent.on('newRTCSession', ({ session }: { session: Session }) => this.follow(session));
+    await new Promise<void>((done, failed) => {
+      agent.on('registered', () => done());
+      agent.on('registrationFailed', ({ cause }: { cause?: string }) => failed(new Error(`registration failed: ${cause}`)));
+      agent.start();
+    });
+    show('registered');
+  }
+
+  call(number: string): void {
+    this.agent?.call(number, { mediaConstraints: { audio: true, video: false } });
+  }
+
+  answer(): void {
+    this.session?.answer({ mediaConstraints: { audio: true, video: false } });
+  }
+
+  hold(): void {
+    this.session?.hold();
+  }
+
+  resume(): void {
+    this.session?.unhold();
+  }
+
+  hangUp(): void {
+    this.session?.terminate();
+  }
+
+  private follow(session: Session): void {
+    this.session = session;
+    show(session.direction === 'incoming' ? 'ringing' : 'calling');
+    session.on('confirmed', () => show('in call'));
+    session.on('hold', () => show('on hold'));
+    session.on('unhold', () => show('in call'));
+    session.on('ended', () => show('ended'));
+    session.on('failed', ({ cause }: { cause: string }) => show(`failed: ${cause}`));
+    const hear = (connection: RTCPeerConnection) => {
+      connection.addEventListener('track', ({ streams: [stream] }) => {
+        player().srcObject = stream;
+      });
+    };
+    // An outgoing session has its connection already; an incoming one makes it when it answers.
+    if (session.connection) hear(session.connection);
+    else session.on('peerconnection', ({ peerconnection }: { peerconnection: RTCPeerConnection }) => hear(peerconnection));
+  }
+}
+
+window.phone = new JsSipPhone();
+show('offline');
