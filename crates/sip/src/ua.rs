@@ -379,6 +379,9 @@ impl UserAgent {
 
     /// A dialog that has not ended and is in one of these states.
     fn live_leg(&mut self, dialog: DialogId, states: &[DialogState]) -> Option<&mut Leg> {
-        self.legs.get_mut(&dialog).map(AsMut::as_mut).filter(|leg| !leg.ended && states.contains(&leg.info.state))
+        self.legs
+            .get_mut(&dialog)
+            .map(AsMut::as_mut)
+            .filter(|leg| !leg.ended && states.contains(&leg.info.state))
     }
 }

@@ -65,10 +65,8 @@ impl Collector {
     pub(super) fn add_counters(&mut self, counters: &Counters) {
         self.figures.server_in = counters.packets_in.map(|count| count as u64);
         self.figures.server_out = counters.packets_out.map(|count| count as u64);
-        self.to_server = Loss {
-            came: counters.packets_in.unwrap_or_default(),
-            lost: counters.lost.unwrap_or_default(),
-        };
+        self.to_server =
+            Loss { came: counters.packets_in.unwrap_or_default(), lost: counters.lost.unwrap_or_default() };
         // What the browser measures itself is fresher.
         self.figures.jitter_ms = self.figures.jitter_ms.or(counters.jitter_ms);
         self.add_loss();

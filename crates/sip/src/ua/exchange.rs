@@ -136,7 +136,8 @@ impl Exchange {
             self.slots.iter().filter(|(_, slot)| slot.flow == flow).map(|(id, _)| *id).collect();
         let mut unfinished = Vec::new();
         for id in lost {
-            if let Some(Slot { machine: Machine::Client(client, purpose), .. }) = self.slots.get(&id).map(AsRef::as_ref)
+            if let Some(Slot { machine: Machine::Client(client, purpose), .. }) =
+                self.slots.get(&id).map(AsRef::as_ref)
                 && matches!(
                     client.state(),
                     ClientState::Calling | ClientState::Trying | ClientState::Proceeding
@@ -229,7 +230,11 @@ impl Exchange {
     /// Answers a request; one that is gone or has its final response already stays as it is.
     pub(super) fn respond(&mut self, id: TransactionId, response: Response, now: Instant) {
         self.wakes.cancel(&Wake::Unanswered(id));
-        let Some(Slot { machine: Machine::Server(server, _), .. }) = self.slots.get_mut(&id).map(AsMut::as_mut) else { return };
+        let Some(Slot { machine: Machine::Server(server, _), .. }) =
+            self.slots.get_mut(&id).map(AsMut::as_mut)
+        else {
+            return;
+        };
         let outputs = server.on_tu_response(response);
         self.perform(id, outputs, now);
     }
@@ -260,7 +265,9 @@ impl Exchange {
 
     /// Notes which dialog an INVITE made, for a CANCEL to find.
     pub(super) fn bind(&mut self, id: TransactionId, dialog: DialogId) {
-        if let Some(Slot { machine: Machine::Server(_, bound), .. }) = self.slots.get_mut(&id).map(AsMut::as_mut) {
+        if let Some(Slot { machine: Machine::Server(_, bound), .. }) =
+            self.slots.get_mut(&id).map(AsMut::as_mut)
+        {
             *bound = Some(dialog);
         }
     }
@@ -306,7 +313,9 @@ impl Exchange {
     ) -> Option<Happening> {
         let key = (flow, Side::Server, TransactionKey::from_request(&request)?);
         if let Some(&id) = self.index.get(&key) {
-            let Some(Slot { machine: Machine::Server(server, _), .. }) = self.slots.get_mut(&id).map(AsMut::as_mut) else {
+            let Some(Slot { machine: Machine::Server(server, _), .. }) =
+                self.slots.get_mut(&id).map(AsMut::as_mut)
+            else {
                 return None;
             };
             let outputs = server.on_request(&request);
@@ -338,7 +347,9 @@ impl Exchange {
                 && matches!(wire::cseq(&response.headers), Some((_, Method::Invite)));
             return is_answer.then(|| Happening::LateAnswer(flow, Box::new(response)));
         };
-        let Some(Slot { machine: Machine::Client(client, _), .. }) = self.slots.get_mut(&id).map(AsMut::as_mut) else {
+        let Some(Slot { machine: Machine::Client(client, _), .. }) =
+            self.slots.get_mut(&id).map(AsMut::as_mut)
+        else {
             return None;
         };
         let outputs = client.on_response(response);

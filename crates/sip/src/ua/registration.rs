@@ -159,8 +159,8 @@ impl UserAgent {
     }
 
     pub(super) fn fail_registrations_on(&mut self, flow: FlowId) {
-        let on_flow = |(id, r): (&RegistrationId, &Box<Registration>)| (r.wish.flow == flow).then_some(*id);
-        let lost: Vec<_> = self.registrations.iter().filter_map(on_flow).collect();
+        let on_flow = self.registrations.iter().filter(|(_, registration)| registration.wish.flow == flow);
+        let lost: Vec<_> = on_flow.map(|(id, _)| *id).collect();
         for id in lost {
             self.fail_registration(id, None, "the flow is closed");
         }
