@@ -156,7 +156,9 @@ impl Verdict {
             Verdict::Good => "Your phone works. The sound is good.",
             Verdict::Fair => "Your phone works. The network is a little slow or loses some sound.",
             Verdict::Poor => "Callers will hear gaps or a long delay: your network loses sound or is slow.",
-            Verdict::Quiet => "Your microphone is silent. Say something, or choose another microphone.",
+            Verdict::Quiet => {
+                "Your microphone is silent. Say something, or choose another one in the browser's address bar."
+            }
             Verdict::Silent => "Your voice leaves this computer, but it does not come back.",
             Verdict::Failed(problem) => problem.text(),
         }
