@@ -14,12 +14,20 @@ const TURN: Duration = Duration::from_secs(1);
 pub struct Announcer {
     polite: Voice,
     urgent: Voice,
+    refusal: RwSignal<Option<Refusal>>,
+}
+
+/// Why a press did nothing, for the eyes. Two with the same text are two.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub number: u64,
+    pub text: String,
 }
 
 impl Announcer {
     /// Makes the announcer and offers it to all views below.
     pub fn provide() -> Self {
-        let announcer = Self { polite: Voice::new(), urgent: Voice::new() };
+        let announcer = Self { polite: Voice::new(), urgent: Voice::new(), refusal: RwSignal::new(None) };
         provide_context(announcer);
         announcer
     }
@@ -27,6 +35,21 @@ impl Announcer {
     /// Says this when the screen reader pauses.
     pub fn say(self, message: impl Into<String>) {
         self.polite.say(message.into());
+    }
+
+    /// Says why a press did nothing, and lets the page show it.
+    pub fn refuse(self, reason: impl Into<String>) {
+        let text = reason.into();
+        self.say(text.clone());
+        self.refusal.update(|last| {
+            let number = last.as_ref().map_or(0, |last| last.number) + 1;
+            *last = Some(Refusal { number, text });
+        });
+    }
+
+    /// The latest refusal.
+    pub fn refusal(self) -> Option<Refusal> {
+        self.refusal.get()
     }
 
     /// Says this at once: a call rings, the sound is lost.

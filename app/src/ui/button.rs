@@ -122,7 +122,7 @@ impl Button {
             Some(reason) => {
                 event.prevent_default();
                 if let Some(announcer) = announcer {
-                    announcer.say(reason);
+                    announcer.refuse(reason);
                 }
             }
             None => press(),

@@ -11,7 +11,7 @@ use crate::{
     ui::{
         block::IntoBlock,
         icon::{Glyph, icon},
-        live::part,
+        live::{memo, part},
     },
 };
 
@@ -66,7 +66,9 @@ pub fn text(test: EchoTest, trace: Trace, sentence: &str) -> String {
 pub fn details(test: EchoTest) -> impl IntoView {
     let row =
         |(name, value): Row| view! { <tr><th scope="row">{name}</th><td class="figures">{value}</td></tr> };
-    let rows = part(move || known(test).into_iter().map(row).collect::<Vec<_>>().block());
+    // The meters move ten times a second, what is written here hardly ever.
+    let known = memo(move || known(test));
+    let rows = part(move || known.get().into_iter().map(row).collect::<Vec<_>>().block());
     view! {
         <details class="details">
             <summary>{icon(Glyph::Down)}"Details"</summary>

@@ -63,7 +63,11 @@ pub fn microphone(problem: Option<EchoProblem>, opened: bool, loudest: f32, runn
         level if level >= SILENT => {
             Light::new(Tone::Fair, "Very quiet", "Come closer, or raise its level in the system's settings.")
         }
-        _ => Light::new(Tone::Bad, "Silent", "Check the mute switch, or choose another microphone."),
+        _ => Light::new(
+            Tone::Bad,
+            "Silent",
+            "Check the mute switch, or choose another microphone in the browser's address bar.",
+        ),
     }
 }
 

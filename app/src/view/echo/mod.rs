@@ -6,7 +6,8 @@ mod scope;
 
 use std::time::Duration;
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
+use timing::Instant;
 
 use self::scope::Trace;
 use super::{brand::Brand, page, theme::theme_switch};
@@ -14,19 +15,23 @@ use crate::{
     browser::{
         clipboard,
         echo::{EchoTest, Ended, Phase, Verdict},
+        now,
     },
     ui::{
         announcer::{Announcer, LiveRegions},
-        block::Block,
+        block::{Block, IntoBlock},
         button::button,
         icon::{self, Glyph, Sprite, changing_icon},
-        live::{follow, live, memo},
+        live::{follow, live, memo, when},
         tone::Tone,
     },
 };
 
 /// A test ends by itself so many seconds after sound can pass: enough to speak a sentence and to see a loss.
 const ENOUGH_SECONDS: u32 = 15;
+
+/// No two presses within this time are two wishes.
+const DOUBLE_CLICK: timing::Duration = timing::Duration::from_millis(500);
 
 /// Starts the sound test in the page's shell.
 pub fn start() {
@@ -145,7 +150,16 @@ fn head(test: EchoTest) -> impl IntoView {
 
 fn actions(test: EchoTest, trace: Trace) -> impl IntoView {
     let running = move || matches!(test.phase.get(), Phase::Starting | Phase::Running);
-    let press = move || if untrack(running) { test.stop() } else { test.start() };
+    // The second press of a double click is meant for the button that was there at the first.
+    let pressed = StoredValue::new(None::<Instant>);
+    let press = move || {
+        let now = now();
+        if pressed.get_value().is_some_and(|before| now.since(before) < DOUBLE_CLICK) {
+            return;
+        }
+        pressed.set_value(Some(now));
+        if untrack(running) { test.stop() } else { test.start() }
+    };
     let start = button("Start the test", press)
         .word(move || match test.phase.get() {
             Phase::Idle => "Start the test",
@@ -159,6 +173,9 @@ fn actions(test: EchoTest, trace: Trace) -> impl IntoView {
         })
         .kind("primary")
         .size("tall");
+    let by_hand = RwSignal::new(None);
+    let done = move || matches!(test.phase.get(), Phase::Done(_));
+    let shown = memo(move || by_hand.get().filter(|_| done()));
     let hint = move || match test.phase.get() {
         Phase::Idle => {
             "Your browser will ask for the microphone. With a headset the result is clearer.".to_owned()
@@ -169,13 +186,34 @@ fn actions(test: EchoTest, trace: Trace) -> impl IntoView {
     view! {
         <div class="echo-actions">
             {start.show()}
-            <span hidden=live(move || !matches!(test.phase.get(), Phase::Done(_)))>{copy_for_support(test, trace)}</span>
-            <p class="echo-hint figures">{live(hint)}</p>
+            <span hidden=live(move || !done())>{copy_for_support(test, trace, by_hand)}</span>
+            <p class="echo-hint">{live(hint)}</p>
         </div>
+        {when(move || shown.with(Option::is_some), move || to_copy(shown.get_untracked().unwrap_or_default()))}
     }
 }
 
-fn copy_for_support(test: EchoTest, trace: Trace) -> Block {
+/// The text to copy by hand, selected already.
+fn to_copy(text: String) -> Block {
+    let field = NodeRef::<html::Textarea>::new();
+    follow(move || {
+        if let Some(field) = field.get() {
+            let _ = field.focus();
+            field.select();
+        }
+    });
+    let rows = text.lines().count().to_string();
+    view! {
+        <div class="echo-copy">
+            <label for="support-text">"This page may not copy. Press Ctrl+C to copy the result."</label>
+            <textarea node_ref=field id="support-text" readonly rows=rows prop:value=text></textarea>
+        </div>
+    }
+    .block()
+}
+
+/// `by_hand` gets the text where the browser keeps the clipboard from the page.
+fn copy_for_support(test: EchoTest, trace: Trace, by_hand: RwSignal<Option<String>>) -> Block {
     let copied = RwSignal::new(false);
     let announcer = expect_context::<Announcer>();
     let copy = move || {
@@ -184,6 +222,8 @@ fn copy_for_support(test: EchoTest, trace: Trace) -> Block {
             copied.set(true);
             announcer.say("Copied");
             set_timeout(move || copied.set(false), Duration::from_secs(2));
+        } else {
+            by_hand.set(Some(text));
         }
     };
     button("Copy for support", copy)
