@@ -12,6 +12,8 @@ use leptos::prelude::*;
 pub use figures::Figures;
 use run::Run;
 
+use crate::signal::{ReadSignal, WriteSignal, signal};
+
 /// The server ends a test after this many seconds.
 pub const LIMIT_SECONDS: u32 = 60;
 

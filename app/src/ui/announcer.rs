@@ -14,20 +14,14 @@ const TURN: Duration = Duration::from_secs(1);
 pub struct Announcer {
     polite: Voice,
     urgent: Voice,
-    refusal: RwSignal<Option<Refusal>>,
-}
-
-/// Why a press did nothing, for the eyes. Two with the same text are two.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Refusal {
-    pub number: u64,
-    pub text: String,
+    refusal: RwSignal<String>,
 }
 
 impl Announcer {
     /// Makes the announcer and offers it to all views below.
     pub fn provide() -> Self {
-        let announcer = Self { polite: Voice::new(), urgent: Voice::new(), refusal: RwSignal::new(None) };
+        let announcer =
+            Self { polite: Voice::new(), urgent: Voice::new(), refusal: RwSignal::new(String::new()) };
         provide_context(announcer);
         announcer
     }
@@ -41,14 +35,11 @@ impl Announcer {
     pub fn refuse(self, reason: impl Into<String>) {
         let text = reason.into();
         self.say(text.clone());
-        self.refusal.update(|last| {
-            let number = last.as_ref().map_or(0, |last| last.number) + 1;
-            *last = Some(Refusal { number, text });
-        });
+        self.refusal.set(text);
     }
 
-    /// The latest refusal.
-    pub fn refusal(self) -> Option<Refusal> {
+    /// The latest refusal, empty before the first; the same one again wakes its readers too.
+    pub fn refusal(self) -> String {
         self.refusal.get()
     }
 

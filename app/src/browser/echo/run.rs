@@ -1,7 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use leptos::prelude::*;
 use softphone::{MediaFailure, PhoneCallId};
 use timing::{Duration, Instant};
 

@@ -29,10 +29,9 @@ pub fn Stage() -> impl IntoView {
     };
     let talking = memo(move || store.calls.with(|calls| calls.iter().any(|card| !rings_here(card))));
     let title = memo(move || store.calls.with(|calls| heading(store.state.get(), calls)));
-    let held = memo(in_hand);
     let mut before = None::<Vec<u64>>;
     follow(move || {
-        let now = held.get();
+        let now = in_hand();
         let before = before.replace(now.clone());
         if before.as_ref() != Some(&now) {
             let known = before.unwrap_or_default();
@@ -51,7 +50,7 @@ pub fn Stage() -> impl IntoView {
                     </h1>
                     <p class="stage-about">{live(move || about(store.state.get(), store.tab.get()))}</p>
                 </div>
-                {list(move || held.get(), move |id| call(store, CardId(id)).block())}
+                {list(in_hand, move |id| call(store, CardId(id)).block())}
                 <Dial/>
             </div>
         </main>

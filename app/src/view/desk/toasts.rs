@@ -9,7 +9,7 @@ use super::words::notice_tone;
 use crate::{
     store::use_store,
     ui::{
-        announcer::{Announcer, Refusal},
+        announcer::Announcer,
         block::IntoBlock,
         button::button,
         icon::{Glyph, icon},
@@ -40,8 +40,7 @@ impl Toast {
         Self { key, tone, text: notice.text.clone(), stays: stay(notice.level) }
     }
 
-    fn of_refusal(refusal: Refusal) -> Self {
-        let Refusal { number, text } = refusal;
+    fn of_refusal(number: u64, text: String) -> Self {
         Self { key: 2 * number + 1, tone: Tone::Fair, text, stays: REFUSAL_STAYS }
     }
 
@@ -118,15 +117,14 @@ pub fn Toasts() -> impl IntoView {
             floating.raise(Toast::of_notice(&notice));
         }
     });
-    let mut refused = untrack(move || announcer.refusal());
+    let mut refusals = 0;
     follow(move || {
-        let latest = announcer.refusal();
-        if latest != refused {
-            refused.clone_from(&latest);
-            if let Some(refusal) = latest {
-                floating.raise(Toast::of_refusal(refusal));
-            }
+        let refusal = announcer.refusal();
+        // The one that is found here at first was for the screen before.
+        if refusals > 0 {
+            floating.raise(Toast::of_refusal(refusals, refusal));
         }
+        refusals += 1;
     });
     let toast = move |key: u64| {
         let Toast { tone, text, .. } = floating.find(key)?;
@@ -190,7 +188,7 @@ mod tests {
 
     #[test]
     fn notices_and_refusals_never_share_a_key() {
-        let refusal = Toast::of_refusal(Refusal { number: 3, text: String::new() });
+        let refusal = Toast::of_refusal(3, String::new());
         assert!(refusal.is_refusal());
         assert!(!Toast::of_notice(&notice(3, 1)).is_refusal());
     }

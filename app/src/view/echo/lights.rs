@@ -8,7 +8,7 @@ use crate::{
     ui::{
         block::{Block, IntoBlock},
         icon::changing_icon,
-        live::{live, memo},
+        live::live,
         tone::Tone,
     },
 };
@@ -153,8 +153,7 @@ pub fn now(test: EchoTest, trace: Trace) -> Three {
 }
 
 /// The lights side by side.
-pub fn lights(test: EchoTest, trace: Trace) -> impl IntoView {
-    let three = memo(move || now(test, trace));
+pub fn lights(three: Memo<Three>) -> impl IntoView {
     view! {
         <ul class="lights" aria-label="Result">
             {one(three, "Microphone", "microphone", |three| &three.microphone)}

@@ -7,7 +7,6 @@ mod scope;
 use std::time::Duration;
 
 use leptos::{html, prelude::*};
-use timing::Instant;
 
 use self::scope::Trace;
 use super::{brand::Brand, page, theme::theme_switch};
@@ -15,23 +14,19 @@ use crate::{
     browser::{
         clipboard,
         echo::{EchoTest, Ended, Phase, Verdict},
-        now,
     },
     ui::{
         announcer::{Announcer, LiveRegions},
-        block::{Block, IntoBlock},
+        block::Block,
         button::button,
         icon::{self, Glyph, Sprite, changing_icon},
-        live::{follow, live, memo, when},
+        live::{follow, live, memo},
         tone::Tone,
     },
 };
 
 /// A test ends by itself so many seconds after sound can pass: enough to speak a sentence and to see a loss.
 const ENOUGH_SECONDS: u32 = 15;
-
-/// No two presses within this time are two wishes.
-const DOUBLE_CLICK: timing::Duration = timing::Duration::from_millis(500);
 
 /// Starts the sound test in the page's shell.
 pub fn start() {
@@ -50,6 +45,7 @@ fn Page() -> impl IntoView {
         }
     });
     speak(test, announcer);
+    let three = memo(move || lights::now(test, trace));
     let begun = memo(move || test.phase.get() != Phase::Idle);
     view! {
         <Sprite symbols=&[icon::SHARED]/>
@@ -65,10 +61,10 @@ fn Page() -> impl IntoView {
             <main class="plain-column echo" data-state=live(move || stage(test.phase.get()))>
                 {head(test)}
                 {actions(test, trace)}
-                {lights::lights(test, trace)}
+                {lights::lights(three)}
                 <div class="echo-figures" hidden=live(move || !begun.get())>
                     {scope::scope(test, trace)}
-                    {details::details(test)}
+                    {details::details(test, three)}
                 </div>
             </main>
             <footer class="plain-foot">
@@ -150,16 +146,7 @@ fn head(test: EchoTest) -> impl IntoView {
 
 fn actions(test: EchoTest, trace: Trace) -> impl IntoView {
     let running = move || matches!(test.phase.get(), Phase::Starting | Phase::Running);
-    // The second press of a double click is meant for the button that was there at the first.
-    let pressed = StoredValue::new(None::<Instant>);
-    let press = move || {
-        let now = now();
-        if pressed.get_value().is_some_and(|before| now.since(before) < DOUBLE_CLICK) {
-            return;
-        }
-        pressed.set_value(Some(now));
-        if untrack(running) { test.stop() } else { test.start() }
-    };
+    let press = move || if untrack(running) { test.stop() } else { test.start() };
     let start = button("Start the test", press)
         .word(move || match test.phase.get() {
             Phase::Idle => "Start the test",
@@ -172,10 +159,22 @@ fn actions(test: EchoTest, trace: Trace) -> impl IntoView {
             Phase::Done(_) => Glyph::Again,
         })
         .kind("primary")
-        .size("tall");
-    let by_hand = RwSignal::new(None);
+        .size("tall")
+        .deliberate();
+    let field = NodeRef::<html::Textarea>::new();
+    let by_hand = RwSignal::new(false);
     let done = move || matches!(test.phase.get(), Phase::Done(_));
-    let shown = memo(move || by_hand.get().filter(|_| done()));
+    // Selected already: what remains is one press of two keys.
+    let offer = move |text: &str| {
+        by_hand.set(true);
+        if let Some(field) = field.get_untracked() {
+            field.set_value(text);
+            request_animation_frame(move || {
+                let _ = field.focus();
+                field.select();
+            });
+        }
+    };
     let hint = move || match test.phase.get() {
         Phase::Idle => {
             "Your browser will ask for the microphone. With a headset the result is clearer.".to_owned()
@@ -186,34 +185,18 @@ fn actions(test: EchoTest, trace: Trace) -> impl IntoView {
     view! {
         <div class="echo-actions">
             {start.show()}
-            <span hidden=live(move || !done())>{copy_for_support(test, trace, by_hand)}</span>
+            <span hidden=live(move || !done())>{copy_for_support(test, trace, offer)}</span>
             <p class="echo-hint">{live(hint)}</p>
         </div>
-        {when(move || shown.with(Option::is_some), move || to_copy(shown.get_untracked().unwrap_or_default()))}
-    }
-}
-
-/// The text to copy by hand, selected already.
-fn to_copy(text: String) -> Block {
-    let field = NodeRef::<html::Textarea>::new();
-    follow(move || {
-        if let Some(field) = field.get() {
-            let _ = field.focus();
-            field.select();
-        }
-    });
-    let rows = text.lines().count().to_string();
-    view! {
-        <div class="echo-copy">
+        <div class="echo-copy" hidden=live(move || !(by_hand.get() && done()))>
             <label for="support-text">"This page may not copy. Press Ctrl+C to copy the result."</label>
-            <textarea node_ref=field id="support-text" readonly rows=rows prop:value=text></textarea>
+            <textarea node_ref=field id="support-text" readonly rows="8"></textarea>
         </div>
     }
-    .block()
 }
 
-/// `by_hand` gets the text where the browser keeps the clipboard from the page.
-fn copy_for_support(test: EchoTest, trace: Trace, by_hand: RwSignal<Option<String>>) -> Block {
+/// `offer` gets the text where the browser keeps the clipboard from the page.
+fn copy_for_support(test: EchoTest, trace: Trace, offer: impl Fn(&str) + Send + Sync + 'static) -> Block {
     let copied = RwSignal::new(false);
     let announcer = expect_context::<Announcer>();
     let copy = move || {
@@ -223,7 +206,7 @@ fn copy_for_support(test: EchoTest, trace: Trace, by_hand: RwSignal<Option<Strin
             announcer.say("Copied");
             set_timeout(move || copied.set(false), Duration::from_secs(2));
         } else {
-            by_hand.set(Some(text));
+            offer(&text);
         }
     };
     button("Copy for support", copy)
