@@ -30,6 +30,7 @@ test('the focus goes with the call: into its card at the answer, to the heading 
   await agent.page.keyboard.press('Enter');
   await agent.desk.is('on-call');
   await expect(agent.desk.card).toBeFocused();
+  await expectTone(agent.page, colleague.hertz);
   await agent.desk.keypad.focus();
   await agent.page.keyboard.press('Enter');
   await expect(agent.page.getByRole('group', { name: 'Call keypad' }).getByRole('button').first()).toBeFocused();

@@ -1,10 +1,6 @@
 //! What every page does to the document around it.
 
-use leptos::{
-    prelude::*,
-    wasm_bindgen::JsCast,
-    web_sys::{Element, HtmlElement},
-};
+use leptos::{prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
 
 /// Puts `view` in the place of the shell's skeleton (`#app` of the HTML page).
 pub fn mount<F, N>(view: F)
@@ -29,9 +25,13 @@ pub fn name_screen(name: &str) {
 pub fn catch_focus(id: impl Into<String>) {
     let id = id.into();
     request_animation_frame(move || {
-        let active = document().active_element();
-        let parked = |active: &Element| active.get_attribute("tabindex").as_deref() == Some("-1");
-        if active.is_none_or(|active| active.tag_name() == "BODY" || parked(&active)) {
+        let active = document().active_element().and_then(|active| active.dyn_into::<HtmlElement>().ok());
+        let held = active.is_some_and(|active| {
+            // The page's body has no offset parent, nor has what is not shown any more: it keeps the focus until the
+            // page is next drawn.
+            active.offset_parent().is_some() && active.get_attribute("tabindex").as_deref() != Some("-1")
+        });
+        if !held {
             focus_on(&id);
         }
     });
