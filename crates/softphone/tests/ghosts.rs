@@ -6,8 +6,10 @@ use softphone::{CallEnd, CallState, Command, Order};
 use timing::Duration;
 use world::World;
 
+type Deed = fn(&mut World);
+
 /// Each way in which one call may stand unanswered, by its name.
-const UNANSWERED: [(&str, fn(&mut World)); 5] = [
+const UNANSWERED: [(&str, Deed); 5] = [
     ("the offer is being made", |world| {
         world.browser_works = false;
         world.command(Command::Dial { number: "1002".into() }).expect("it may dial");
@@ -33,7 +35,7 @@ const UNANSWERED: [(&str, fn(&mut World)); 5] = [
 fn an_unanswered_call_is_over_when_its_socket_is_gone() {
     for (state, bring_about) in UNANSWERED {
         for (loss, lose) in [
-            ("cut", World::cut as fn(&mut World)),
+            ("cut", World::cut as Deed),
             ("restart", World::restart),
             ("loss that the server has not noticed", World::lose_socket),
         ] {

@@ -223,11 +223,11 @@ impl World {
     /// The same with all that goes with it.
     pub fn phone_facts(&self, name: &str) -> Vec<&PhoneFact> {
         let user = self.user(name);
-        let phone = |fact| match fact {
-            &Fact::Phone(ref phone) if phone.user == user => Some(phone),
+        let phone = self.facts.iter().filter_map(|fact| match fact {
+            Fact::Phone(phone) if phone.user == user => Some(phone),
             _ => None,
-        };
-        self.facts.iter().filter_map(phone).collect()
+        });
+        phone.collect()
     }
 
     /// The calls that are over.
