@@ -10,8 +10,10 @@ use desk::{
     CallCard, CardId, Command, Connections, Control, Desk, DeskState, LineCard, Microphone, Notice, Session,
     Tab, UserCard,
 };
-use leptos::prelude::*;
+use leptos::prelude::{expect_context, provide_context};
 use timing::Instant;
+
+use crate::signal::ReadSignal;
 
 /// How loud the two sides of the call in front are: 0 at −60 dBFS and below, 1 at 0 dBFS.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -1,6 +1,7 @@
+use cti::auth::LoginRequest;
 use desk::{SessionCheck, SignInProblem};
 use gloo_net::http::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::page;
 
@@ -12,7 +13,10 @@ pub(crate) struct Login {
 
 /// Asks for a session and keeps its token.
 pub(crate) async fn login(login: String, password: String) -> Result<Login, SignInProblem> {
-    let body = json!({ "login": login, "password": password, "softwareType": "webBrowser" }).to_string();
+    let software_type = Some("webBrowser".to_owned());
+    let body =
+        serde_json::to_string(&LoginRequest { login, password, software_type, application_type: None })
+            .map_err(|_| SignInProblem::ServerFailed)?;
     let request =
         Request::post("/xuc/api/2.0/auth/login").header("Content-Type", "application/json").body(body);
     let request = request.map_err(|_| SignInProblem::ServerFailed)?;

@@ -13,6 +13,7 @@ mod ring;
 mod socket;
 mod sound;
 mod tab;
+mod task;
 
 pub(crate) use clock::{Timer, every, now};
 pub(crate) use login::{check, login};
@@ -22,3 +23,4 @@ pub(crate) use ring::Ring;
 pub(crate) use socket::{Socket, SocketEvent};
 pub(crate) use sound::allow as allow_sound;
 pub(crate) use tab::Claim;
+pub(crate) use task::spawn_local;

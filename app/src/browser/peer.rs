@@ -6,7 +6,7 @@ use softphone::{Direction, MediaFailure, PhoneCallId};
 use timing::Duration;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     RtcConfiguration, RtcIceGatheringState, RtcIceServer, RtcOfferOptions, RtcPeerConnection,
     RtcPeerConnectionState, RtcRtpSender, RtcRtpTransceiver, RtcRtpTransceiverDirection, RtcSdpType,
@@ -17,6 +17,7 @@ use super::clock::sleep;
 use super::levels::Ear;
 use super::microphone::Microphone;
 use super::sound::{RemoteSound, play};
+use super::spawn_local;
 
 /// The server's candidates stand in its description, and ours are learnt from our checks (RFC 8445 §7.3.1.3): waiting
 /// for all of them would only make people wait.

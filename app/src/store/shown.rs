@@ -1,9 +1,9 @@
 use desk::{Desk, DeskState};
-use leptos::prelude::*;
 use timing::Instant;
 
 use super::{Levels, Store};
 use crate::browser::now;
+use crate::signal::{WriteSignal, signal};
 
 /// The signals that the wiring writes.
 #[derive(Clone, Copy)]
@@ -96,20 +96,5 @@ impl Shown {
         self.microphone.show(desk.microphone());
         self.sound_blocked.show(desk.sound_blocked());
         self.notices.show(desk.notices().to_vec());
-    }
-}
-
-/// Writes what differs, so that views wake only for what has changed.
-pub(super) trait Show<T> {
-    fn show(&self, value: T);
-}
-
-impl<T: PartialEq + Send + Sync + 'static> Show<T> for WriteSignal<T> {
-    fn show(&self, value: T) {
-        self.maybe_update(|old| {
-            let differs = *old != value;
-            *old = value;
-            differs
-        });
     }
 }

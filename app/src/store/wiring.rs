@@ -5,15 +5,14 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use desk::{Command, Desk, DeskState, Event, Order};
-use leptos::prelude::Set;
 use softphone::{PhoneCallId, Softphone};
 use timing::{Deadline, Duration, Instant};
-use wasm_bindgen_futures::spawn_local;
 
-use super::shown::{Show, Shown};
+use super::shown::Shown;
 use super::{Levels, Store};
 use crate::browser::{
     self, Claim, IceServers, Peer, PeerEvent, Ring, Socket, SocketEvent, Timer, every, now, seed, socket_url,
+    spawn_local,
 };
 
 /// How often meters move.

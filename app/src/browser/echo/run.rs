@@ -1,10 +1,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use leptos::prelude::*;
 use softphone::{MediaFailure, PhoneCallId};
 use timing::{Duration, Instant};
-use wasm_bindgen_futures::spawn_local;
 
 use super::figures::Collector;
 use super::likeness::{BINS, Likeness};
@@ -13,7 +11,7 @@ use super::{EchoProblem, Ended, LIMIT_SECONDS, Meters, Phase, Shown, Timings, Ve
 use crate::browser::clock::{Every, every, now};
 use crate::browser::page::{PageHide, is_secure};
 use crate::browser::peer::{IceServers, Peer, PeerEvent};
-use crate::browser::sound;
+use crate::browser::{sound, spawn_local};
 
 /// How often the ears listen.
 const LOOK: Duration = Duration::from_millis(100);
@@ -260,8 +258,10 @@ impl State {
     fn close(&self) {
         self.over.set(true);
         self.clock.take();
-        self.session.take();
-        self.peer.take();
+        let peer = self.peer.take();
+        if let Some(session) = self.session.take() {
+            session.end(peer);
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub fn Dial() -> impl IntoView {
                 let _ = field.focus();
             }
         } else if let Some(reason) = untrack(cannot) {
-            announcer.say(reason);
+            announcer.refuse(reason);
         } else if number.with_untracked(|number| store.dial_number(number)) {
             number.set(String::new());
             keys.set(false);

@@ -71,8 +71,8 @@ fn Desk() -> impl IntoView {
             {banners::banners(store)}
             <div class="desk-columns">
                 <rail::Rail/>
-                <work_list::WorkList/>
                 <stage::Stage/>
+                <work_list::WorkList/>
                 <side::Side/>
             </div>
         </div>

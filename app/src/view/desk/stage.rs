@@ -4,7 +4,7 @@ use desk::{CardId, DeskState, Tab};
 use leptos::prelude::*;
 
 use super::{
-    call_card::call,
+    call_card::{call, section_id},
     dial::Dial,
     words::{heading, rings_here, state_glyph},
 };
@@ -29,11 +29,15 @@ pub fn Stage() -> impl IntoView {
     };
     let talking = memo(move || store.calls.with(|calls| calls.iter().any(|card| !rings_here(card))));
     let title = memo(move || store.calls.with(|calls| heading(store.state.get(), calls)));
-    let mut before = None;
+    let mut before = None::<Vec<u64>>;
     follow(move || {
-        let count = store.calls.with(Vec::len);
-        if before.replace(count).is_some_and(|before| before != count) {
-            catch_focus(HEADING);
+        let now = in_hand();
+        let before = before.replace(now.clone());
+        if before.as_ref() != Some(&now) {
+            let known = before.unwrap_or_default();
+            // The newest call in hand; where there is none, the heading is to be seen.
+            let come = now.iter().find(|id| !known.contains(id)).or(now.last());
+            catch_focus(come.map_or_else(|| HEADING.to_owned(), |id| section_id(*id)));
         }
     });
     view! {
@@ -53,7 +57,7 @@ pub fn Stage() -> impl IntoView {
     }
 }
 
-/// Where the focus goes when a call comes into hand or leaves it.
+/// Where the focus goes when the desk opens, and when the last call has left the hand.
 const HEADING: &str = "doing";
 
 /// What can be done now, in one sentence.

@@ -115,7 +115,6 @@ fn past(store: Store, call: &PastCall) -> impl IntoView + use<> {
                 type="button"
                 class="work-item"
                 data-state=if call.missed() { "phone-lost" } else { "" }
-                aria-label=format!("Call {} again", call.name)
                 aria-disabled=live(move || (!here.get()).then_some("true"))
                 title=live(move || if here.get() { "Call again" } else { store.dial.get().reason() })
                 on:click=move |_| {
@@ -124,6 +123,7 @@ fn past(store: Store, call: &PastCall) -> impl IntoView + use<> {
             >
                 {icon(glyph)}
                 <span>
+                    <span class="unseen">"Call again: "</span>
                     <span class="work-name work-line"><bdi>{call.name.clone()}</bdi></span>
                     <span class="work-note work-line">{note}</span>
                 </span>
