@@ -12,6 +12,7 @@ use super::EchoProblem;
 use super::figures::Counters;
 use crate::browser::clock::sleep;
 use crate::browser::page::window;
+use crate::browser::question::Question;
 
 /// A question under way is waited for in such steps, and no more than so many.
 const STEP: Duration = Duration::from_millis(20);
@@ -19,7 +20,8 @@ const PATIENCE: u32 = 50;
 
 /// Whether the server answers at all.
 pub(super) async fn reach() -> bool {
-    Request::get("/healthz").send().await.is_ok()
+    let question = Question::new();
+    Request::get("/healthz").abort_signal(question.signal().as_ref()).send().await.is_ok()
 }
 
 /// A running test at the server, by the manner of WHIP (RFC 9725). Dropping it ends the test.
