@@ -17,6 +17,7 @@ use crate::browser::microphone::{Microphone, MicrophoneEvent};
 /// The server's candidates stand in its description, and ours are learnt from our checks (RFC 8445 §7.3.1.3): waiting
 /// for all of them would only make people wait.
 const GATHERING_LIMIT: Duration = Duration::from_millis(500);
+
 impl Inner {
     pub(super) async fn run(self: &Rc<Self>, job: Job) -> Result<(), MediaFailure> {
         match job {
