@@ -118,7 +118,7 @@ impl State {
             return;
         }
         match event {
-            PeerEvent::MicrophoneOpen => {
+            PeerEvent::MicrophoneOpen if self.timings.get().microphone.is_none() => {
                 self.time(|timings, state| timings.microphone = Some(since(state.started)));
             }
             PeerEvent::Described(offer) => self.open_session(offer),
@@ -129,16 +129,34 @@ impl State {
             }
             // The server ends a test by letting its path go.
             PeerEvent::Lost if self.is_time_up() => self.end(Ended::TimeUp),
+            PeerEvent::Lost if self.connected.get().is_some() => self.path_lost(),
             PeerEvent::Lost => self.fail(EchoProblem::NoSoundPath),
-            PeerEvent::Failed(failure) => self.fail(match failure {
+            PeerEvent::Failed(failure) | PeerEvent::MicrophoneLost(failure) => self.fail(match failure {
                 MediaFailure::MicrophoneRefused => EchoProblem::MicrophoneRefused,
                 MediaFailure::MicrophoneMissing => EchoProblem::MicrophoneMissing,
                 MediaFailure::MicrophoneBusy => EchoProblem::MicrophoneBusy,
                 MediaFailure::InsecurePage => EchoProblem::Insecure,
                 MediaFailure::Negotiation => EchoProblem::Server,
             }),
-            PeerEvent::Up | PeerEvent::ToneFailed(_) | PeerEvent::Blocked(_) => {}
+            PeerEvent::Up
+            | PeerEvent::ToneFailed(_)
+            | PeerEvent::Blocked(_)
+            | PeerEvent::MicrophoneAsked
+            | PeerEvent::MicrophoneOpen
+            | PeerEvent::MicrophoneChanged { .. }
+            | PeerEvent::MicrophoneSilent => {}
         }
+    }
+
+    /// Sound passed, and does no more: the network's fault only if the server still answers.
+    fn path_lost(self: &Rc<Self>) {
+        let state = self.clone();
+        spawn_local(async move {
+            state.fail(match session::reach().await {
+                true => EchoProblem::NoSoundPath,
+                false => EchoProblem::Unreachable,
+            });
+        });
     }
 
     fn open_session(self: &Rc<Self>, offer: String) {
@@ -228,9 +246,10 @@ impl State {
         });
     }
 
+    /// The server counts from our offer; what it does arrives a little later.
     fn is_time_up(&self) -> bool {
         let limit = Duration::from_secs(u64::from(LIMIT_SECONDS) - 2);
-        self.connected.get().is_some_and(|connected| now().since(connected) >= limit)
+        self.offered.get().is_some_and(|offered| now().since(offered) >= limit)
     }
 
     fn time(&self, note: impl FnOnce(&mut Timings, &State)) {

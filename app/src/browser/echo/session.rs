@@ -13,6 +13,7 @@ use super::figures::Counters;
 use crate::browser::clock::sleep;
 use crate::browser::page::window;
 use crate::browser::peer::Peer;
+use crate::browser::question::Question;
 use crate::browser::spawn_local;
 
 /// A question under way is waited for in such steps, and no more than so many.
@@ -21,7 +22,8 @@ const PATIENCE: u32 = 50;
 
 /// Whether the server answers at all.
 pub(super) async fn reach() -> bool {
-    Request::get("/healthz").send().await.is_ok()
+    let question = Question::new();
+    Request::get("/healthz").abort_signal(question.signal().as_ref()).send().await.is_ok()
 }
 
 /// A running test at the server, by the manner of WHIP (RFC 9725). Dropping it ends the test.

@@ -1,6 +1,6 @@
 //! What stands between the agent and a working desk, each with its cause and one action.
 
-use desk::{Connection, Microphone, Tab};
+use desk::{Microphone, Tab};
 use leptos::prelude::*;
 
 use super::words::blocked;
@@ -100,18 +100,8 @@ fn speak_of_sound(store: Store) {
 /// The server is gone, or the phone is: what still works, when it is tried again.
 fn connection(store: Store) -> Block {
     let says = move || {
-        let now = store.now.get();
-        let (reason, wait) = store.connections.with(|all| {
-            let both = [&all.events, &all.phone];
-            let reason = both.into_iter().find(|link| matches!(link, Connection::Down { .. }))?.reason()?;
-            Some((reason, both.into_iter().filter_map(|link| link.retry_in(now)).min()))
-        })?;
-        let after = match wait {
-            Some(seconds) if seconds > 0 => format!("Trying again in {seconds} s."),
-            _ => "Trying now.".to_owned(),
-        };
-        let call = if store.calls.with(Vec::is_empty) { "" } else { " Your call goes on." };
-        Some(("Reconnecting…", format!("{reason} {after}{call}")))
+        let text = store.outage.with(|outage| outage.as_ref().map(|outage| outage.text(store.now.get())))?;
+        Some(("Reconnecting…", text))
     };
     let retry = button("Retry now", move || store.retry_now());
     banner("Connection", Tone::Busy, Glyph::Busy, live(says), "Connected again.", retry.show())
@@ -136,14 +126,18 @@ fn microphone(store: Store) -> Block {
         };
         microphone.problem().map(|text| (what, text.to_owned()))
     };
-    let test = view! { <a class="button" href="/echo" target="_blank" rel="noopener">"Test your sound"</a> };
+    let again = button("Try again", move || store.try_microphone());
+    let actions = view! {
+        {again.show()}
+        <a class="button" href="/echo" target="_blank" rel="noopener">"Test your sound"</a>
+    };
     banner(
         "Microphone problem",
         Tone::Bad,
         Glyph::MicOff,
         live(says),
         "The microphone can be used.",
-        test.block(),
+        actions.block(),
     )
 }
 
@@ -151,7 +145,7 @@ fn microphone(store: Store) -> Block {
 fn sound(store: Store) -> Block {
     let says = move || {
         let means = "The browser holds back sound until you allow it.";
-        store.sound_blocked.get().then(|| ("Calls would ring silently.", means.to_owned()))
+        store.sound_blocked.get().map(|what| (what, means.to_owned()))
     };
     let allow = button("Sound is blocked – click to allow", move || store.allow_sound()).glyph(Glyph::Sound);
     banner("Sound", Tone::Fair, Glyph::SoundOff, live(says), "Sound is allowed.", allow.show())

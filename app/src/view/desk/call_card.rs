@@ -4,7 +4,7 @@ use desk::{CallCard, CardId, Control, Waiting};
 use leptos::{ev, prelude::*};
 
 use super::{
-    words::{blocked, card_glyph},
+    words::{blocked, card_glyph, notice_tone},
     work_list::latest,
 };
 use crate::{
@@ -50,7 +50,7 @@ pub fn section_id(call: u64) -> String {
 pub fn call(store: Store, id: CardId) -> impl IntoView {
     let card = latest(store, id);
     let pad = expect_context::<OpenPad>();
-    let has_sound = memo(move || card.with(|card| card.is_here() && card.state.is_answered()));
+    let has_sound = memo(move || card.with(CallCard::has_sound));
     // The keypad goes with the sound: what is on hold hears no digits.
     let pad_shown = memo(move || pad.is_of(id) && card.with(|card| card.controls.keypad.enabled()));
     view! {
@@ -65,7 +65,7 @@ pub fn call(store: Store, id: CardId) -> impl IntoView {
             {head(store, card)}
             <div class="call-levels" data-idle=live(move || truth(!has_sound.get()))>{levels(store, card, has_sound)}</div>
             {bar(store, id, card, pad, pad_shown)}
-            {note(card)}
+            {note(store, card)}
             {when(move || pad_shown.get(), move || dtmf_pad(store, id, card).block())}
         </section>
     }
@@ -121,20 +121,9 @@ fn levels(store: Store, card: Memo<CallCard>, has_sound: Memo<bool>) -> impl Int
 }
 
 /// What one has to know about this call and cannot hear.
-fn note(card: Memo<CallCard>) -> impl IntoView {
-    let note = memo(move || {
-        card.with(|card| match card {
-            card if !card.is_here() => {
-                Some((Tone::Info, "The sound of this call is in another tab or on another phone."))
-            }
-            card if card.muted && card.state.is_answered() => {
-                Some((Tone::Fair, "You are muted: the other side cannot hear you."))
-            }
-            card if card.remote_held => Some((Tone::Info, "The other side has put you on hold.")),
-            _ => None,
-        })
-    });
-    let tone = move || note.get().map_or(Tone::Info, |(tone, _)| tone);
+fn note(store: Store, card: Memo<CallCard>) -> impl IntoView {
+    let note = memo(move || card.with(|card| card.note(store.now.get())));
+    let tone = move || note.get().map_or(Tone::Info, |(level, _)| notice_tone(level));
     view! {
         <p class="call-note" data-tone=live(move || tone().slug()) hidden=live(move || note.get().is_none())>
             {changing_icon(move || tone().glyph())}

@@ -6,7 +6,6 @@ mod call_card;
 mod dial;
 mod incoming;
 mod rail;
-mod recent;
 mod shortcuts;
 mod side;
 mod stage;

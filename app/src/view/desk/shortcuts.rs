@@ -1,9 +1,9 @@
 //! Keys that work from anywhere on the desk.
 
-use desk::{CallCard, CardId, CardState, Control};
-use leptos::{ev, html, prelude::*};
+use desk::{CallCard, CardId, Control};
+use leptos::{ev, html, prelude::*, web_sys::Element};
 
-use super::{account::ACCOUNT, call_card::OpenPad, words::rings_here};
+use super::{account::ACCOUNT, call_card::OpenPad};
 use crate::{
     store::Store,
     ui::{announcer::Announcer, button::button, icon::Glyph, live::follow},
@@ -39,24 +39,15 @@ impl Chord {
 
     /// Which call it means, and whether it may.
     fn target(self, calls: &[CallCard]) -> Option<(CardId, Control)> {
-        let pick = |wanted: fn(&CallCard) -> bool, control: fn(&CallCard) -> Control| {
-            calls.iter().find(|card| wanted(card)).map(|card| (card.id, control(card)))
+        let card = if self == Self::Answer { desk::ringing(calls) } else { desk::in_hand(calls) }?;
+        let control = match self {
+            Self::Answer => card.controls.answer,
+            Self::End => card.controls.end,
+            Self::Mute => card.controls.mute,
+            Self::Hold => card.controls.hold,
+            Self::Keypad => card.controls.keypad,
         };
-        let in_hand: fn(&CallCard) -> bool = |card| !rings_here(card);
-        let live: fn(&CallCard) -> bool = |card| card.state == CardState::OnCall;
-        match self {
-            Self::Answer => pick(rings_here, |card| card.controls.answer),
-            Self::End => {
-                pick(live, |card| card.controls.end).or_else(|| pick(in_hand, |card| card.controls.end))
-            }
-            Self::Mute => {
-                pick(live, |card| card.controls.mute).or_else(|| pick(in_hand, |card| card.controls.mute))
-            }
-            Self::Hold => {
-                pick(live, |card| card.controls.hold).or_else(|| pick(in_hand, |card| card.controls.hold))
-            }
-            Self::Keypad => pick(live, |card| card.controls.keypad),
-        }
+        Some((card.id, control))
     }
 }
 
