@@ -9,6 +9,7 @@ use web_sys::AbortSignal;
 
 use super::page;
 use super::question::Question;
+use super::spawn_local;
 
 /// A session that the server has given.
 pub(crate) struct Login {

@@ -1,5 +1,5 @@
-use desk::ANSWER_LIMIT;
 use super::spawn_local;
+use desk::ANSWER_LIMIT;
 use web_sys::{AbortController, AbortSignal};
 
 use super::clock::sleep;

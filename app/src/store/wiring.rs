@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
 use desk::{CallMicrophone, Command, Desk, DeskState, Event, KeptCall, Order};
-use leptos::prelude::Set;
 use softphone::{PhoneCallId, Softphone};
 use timing::{Deadline, Duration, Instant};
 

@@ -1,7 +1,7 @@
 //! Keys that work from anywhere on the desk.
 
 use desk::{CallCard, CardId, Control};
-use leptos::{ev, html, prelude::*, web_sys::Element};
+use leptos::{ev, html, prelude::*};
 
 use super::{account::ACCOUNT, call_card::OpenPad};
 use crate::{
