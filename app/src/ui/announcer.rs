@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use crate::signal::RwSignal;
 use leptos::prelude::*;
 
 use super::live::live;

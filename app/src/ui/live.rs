@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::signal::Memo;
 use leptos::prelude::*;
 
 use super::block::{Block, IntoBlock};
@@ -30,14 +31,10 @@ pub fn fixed<T: Clone + Send + Sync + 'static>(value: T) -> Live<T> {
     Arc::new(move || value.clone())
 }
 
-/// Boxed, so that the page holds one kind of memo for each type of value and not one for each place.
-type WorkOut<T> = Box<dyn Fn(Option<&T>) -> T + Send + Sync>;
-
 /// One that is worked out once for all who ask, and wakes them only when it differs.
-pub fn memo<T: Clone + PartialEq + Send + Sync + 'static>(
+pub fn memo<T: PartialEq + Send + Sync + 'static>(
     work_out: impl Fn() -> T + Send + Sync + 'static,
 ) -> Memo<T> {
-    let work_out: WorkOut<T> = Box::new(move |_| work_out());
     Memo::new(work_out)
 }
 

@@ -1,5 +1,6 @@
 //! A small panel that hangs from its button. Escape and a click elsewhere close it.
 
+use crate::signal::RwSignal;
 use leptos::{
     ev, html,
     prelude::*,

@@ -1,5 +1,6 @@
 //! Sign in: two labelled fields that password managers know, and the reason in plain words when it fails.
 
+use crate::signal::RwSignal;
 use desk::{Session, SignInProblem};
 use leptos::{ev, html, prelude::*};
 

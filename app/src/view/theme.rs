@@ -1,5 +1,6 @@
 //! Light, dark, or as the system has it. `public/theme.js` reads the same key before the first paint.
 
+use crate::signal::RwSignal;
 use leptos::{prelude::*, web_sys::Storage};
 
 use crate::ui::{

@@ -1,5 +1,6 @@
 //! Who is signed in, and the way out.
 
+use crate::signal::RwSignal;
 use leptos::prelude::*;
 
 use crate::{

@@ -1,5 +1,6 @@
 //! What stands between the agent and a working desk, each with its cause and one action.
 
+use crate::signal::Memo;
 use desk::{Microphone, Tab};
 use leptos::prelude::*;
 

@@ -1,5 +1,6 @@
 //! A call in hand: who, how long, what is heard in each direction, and what can be done with it.
 
+use crate::signal::{Memo, RwSignal};
 use desk::{CallCard, CardId, Control, Waiting};
 use leptos::{ev, prelude::*};
 

@@ -1,5 +1,6 @@
 //! The dial field. Enter dials; the keypad fills it in by mouse or touch.
 
+use crate::signal::RwSignal;
 use desk::ECHO_NUMBER;
 use leptos::{ev, html, prelude::*};
 

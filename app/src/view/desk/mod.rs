@@ -15,6 +15,7 @@ mod toasts;
 mod words;
 mod work_list;
 
+use crate::signal::RwSignal;
 use desk::Session;
 use leptos::prelude::*;
 

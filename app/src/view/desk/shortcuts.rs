@@ -1,5 +1,6 @@
 //! Keys that work from anywhere on the desk.
 
+use crate::signal::RwSignal;
 use desk::{CallCard, CardId, Control};
 use leptos::{ev, html, prelude::*};
 

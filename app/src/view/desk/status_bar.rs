@@ -1,5 +1,6 @@
 //! The bar at the top. It never scrolls and never changes place: most silent failures are states one could not see.
 
+use crate::signal::RwSignal;
 use desk::{Connection, Connections};
 use leptos::prelude::*;
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::signal::RwSignal;
 use desk::{Level, Notice};
 use leptos::{leptos_dom::helpers::TimeoutHandle, prelude::*};
 
@@ -68,8 +69,7 @@ impl Floating {
     }
 
     fn drop_all(self, gone: impl Fn(&Toast) -> bool) {
-        // The desk may have been left while a timer ran.
-        let _ = self.0.try_maybe_update(|all| {
+        self.0.change(|all| {
             let before = all.len();
             all.retain(|(toast, timer)| {
                 let goes = gone(toast);
@@ -78,7 +78,7 @@ impl Floating {
                 }
                 !goes
             });
-            (all.len() != before, ())
+            all.len() != before
         });
     }
 

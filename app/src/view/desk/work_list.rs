@@ -1,5 +1,6 @@
 //! The work list: the slot for a ringing call, the calls that run, and those that are over.
 
+use crate::signal::Memo;
 use desk::{CallCard, CardId, CardState, PastCall};
 use leptos::prelude::*;
 

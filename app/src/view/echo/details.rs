@@ -1,5 +1,6 @@
 //! The figures behind the sentence, as a table and as text to send.
 
+use crate::signal::Memo;
 use leptos::prelude::*;
 
 use super::{

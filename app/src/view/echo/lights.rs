@@ -1,5 +1,6 @@
 //! Three lights: what of microphone, network and sound works.
 
+use crate::signal::Memo;
 use leptos::prelude::*;
 
 use super::scope::Trace;

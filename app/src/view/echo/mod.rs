@@ -6,6 +6,7 @@ mod scope;
 
 use std::time::Duration;
 
+use crate::signal::RwSignal;
 use leptos::{html, prelude::*};
 
 use self::scope::Trace;

@@ -1,5 +1,6 @@
 //! What goes out and what comes back, on one time axis: a delay can be seen, and so can a gap.
 
+use crate::signal::RwSignal;
 use leptos::prelude::*;
 
 use super::lights::whole;

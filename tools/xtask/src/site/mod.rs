@@ -3,6 +3,7 @@
 //! `docs/assets.md` describes the folder that comes out and the placeholders that go in.
 
 mod compress;
+mod imports;
 mod memo;
 mod sources;
 mod styles;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use wasm_bindgen_cli_support::Bindgen;
 
 use super::Mode;
+use super::imports;
 use super::memo::Memo;
 use super::sources::Source;
 use super::styles::minify;
@@ -72,7 +73,7 @@ fn binaries(house: &House) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// wasm-bindgen, and in release wasm-opt.
+/// wasm-bindgen, and in release wasm-opt and short imports.
 fn bind(name: &str, module: &Path, mode: Mode, tools: &NodeTools, folder: &Path) -> Result<()> {
     println!("   wasm-bindgen {name}");
     Bindgen::new()
@@ -93,8 +94,13 @@ fn bind(name: &str, module: &Path, mode: Mode, tools: &NodeTools, folder: &Path)
         return Ok(());
     }
     let mut optimise: Command = tools.command("wasm-opt");
-    run(optimise.args(OPTIMISE).args(FEATURES).arg(&bound).arg("-o").arg(finished))?;
+    run(optimise.args(OPTIMISE).args(FEATURES).arg(&bound).arg("-o").arg(&finished))?;
     std::fs::remove_file(bound)?;
+    let glue = folder.join(format!("{name}.js"));
+    let (module, short) = imports::shorten(&std::fs::read(&finished)?, &std::fs::read_to_string(&glue)?)
+        .with_context(|| format!("cannot shorten the imports of {name}"))?;
+    std::fs::write(finished, module)?;
+    std::fs::write(glue, short)?;
     Ok(())
 }
 
