@@ -2,7 +2,7 @@
 
 use bench::Bench;
 use bytes::Bytes;
-use sip::{Config, Event, FlowId, OutboundInvite, Transport, UserAgent};
+use sip::{Config, Event, FlowId, OutboundInvite, Owner, Transport, UserAgent};
 use sipx_sip::parser::{Limits, parse_datagram};
 use timing::{Duration, Instant};
 
@@ -55,7 +55,7 @@ impl Line {
                 seed: [seed; 32],
                 server,
             });
-            agent.open_flow(FLOW, Transport::Wss, Instant::ORIGIN);
+            agent.open_flow(FLOW, Transport::Wss, Owner::Unproved, Instant::ORIGIN);
             agent
         };
         Line {
