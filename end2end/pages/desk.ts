@@ -24,7 +24,10 @@ export class DeskPage {
   readonly resume: Locator;
   readonly keypad: Locator;
   readonly end: Locator;
+  readonly account: Locator;
+  readonly leave: Locator;
   readonly connectionBanner: Locator;
+  readonly retryNow: Locator;
   readonly otherTab: Locator;
   readonly usePhoneHere: Locator;
   readonly microphoneProblem: Locator;
@@ -50,7 +53,10 @@ export class DeskPage {
     this.resume = button('Resume');
     this.keypad = button('Keypad');
     this.end = button('End');
+    this.account = page.getByRole('button', { name: /^Account/ });
+    this.leave = button('Sign out');
     this.connectionBanner = page.getByRole('region', { name: 'Connection', exact: true });
+    this.retryNow = button('Retry now');
     this.otherTab = page.getByRole('region', { name: 'Other tab', exact: true });
     this.usePhoneHere = button('Use the phone here');
     this.microphoneProblem = page.getByRole('region', { name: 'Microphone problem', exact: true });
@@ -65,16 +71,16 @@ export class DeskPage {
   }
 
   /** Waits until calls can be made and taken here. */
-  async ready(timeout = 15_000): Promise<void> {
+  async ready(timeout = 20_000): Promise<void> {
     await this.linkIs('events', 'good', timeout);
     await this.linkIs('phone', 'good', timeout);
   }
 
-  async linkIs(name: 'events' | 'phone' | 'audio', tone: LinkTone, timeout = 10_000): Promise<void> {
+  async linkIs(name: 'events' | 'phone' | 'audio', tone: LinkTone, timeout = 15_000): Promise<void> {
     await expect(this.link(name)).toHaveAttribute('data-tone', tone, { timeout });
   }
 
-  async is(state: DeskState, timeout = 10_000): Promise<void> {
+  async is(state: DeskState, timeout = 15_000): Promise<void> {
     await expect(this.main).toHaveAttribute('data-state', state, { timeout });
   }
 
@@ -95,7 +101,7 @@ export class DeskPage {
   }
 
   async signOut(): Promise<void> {
-    await this.page.getByRole('button', { name: /^Account/ }).click();
-    await this.page.getByRole('button', { name: 'Sign out', exact: true }).click();
+    await this.account.click();
+    await this.leave.click();
   }
 }

@@ -143,18 +143,24 @@ test('dial, hold and hangup by command act on the page’s phone', async ({ agen
   const socket = await CtiSocket.of(hotdesk, 'alice');
   await socket.next('LoggedOn');
   socket.command('dial', { destination: ECHO_NUMBER, variables: { CASE: 'A-77' } });
+  const dialing = await socket.phoneEvent('EventDialing');
+  expect(dialing).toMatchObject({ DN: LINES.alice, otherDN: ECHO_NUMBER, callDirection: 'Outgoing' });
+  expect(dialing.userData).toMatchObject({ SIPCALLID: expect.stringMatching(/./), USR_CASE: 'A-77' });
+  const established = await socket.phoneEvent('EventEstablished');
+  expect(established).toMatchObject({ uniqueId: dialing.uniqueId, userData: dialing.userData });
   await agent.desk.is('on-call', 15_000);
-  const established = await socket.phoneEvent('EventEstablished', 10_000);
-  expect(established.userData.USR_CASE).toBe('A-77');
   socket.command('hold', { uniqueId: established.uniqueId });
+  expect((await socket.next('WebRTCCmd')).ctiMessage).toEqual({ command: 'Hold', sipCallId: dialing.userData.SIPCALLID });
   await socket.phoneEvent('EventOnHold');
   await agent.desk.is('on-hold');
   socket.command('hold', { uniqueId: established.uniqueId });
+  expect((await socket.next('WebRTCCmd')).ctiMessage).toEqual({ command: 'Hold', sipCallId: dialing.userData.SIPCALLID });
   await socket.phoneEvent('EventEstablished');
   await agent.desk.is('on-call');
   socket.command('hangup', { uniqueId: established.uniqueId });
   await socket.phoneEvent('EventReleased');
   await agent.desk.is('ready');
+  expect(socket.phoneEvents()).toEqual(['EventDialing', 'EventEstablished', 'EventOnHold', 'EventEstablished', 'EventReleased']);
   socket.close();
 });
 

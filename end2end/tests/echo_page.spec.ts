@@ -46,6 +46,11 @@ test('the test can be stopped and run again', async ({ hotdesk, seat }) => {
   await expect(echo.heard).toHaveAttribute('data-echo', 'yes');
 });
 
+test('a test that is over already is ended without complaint', async ({ hotdesk }) => {
+  const answer = await fetch(`${hotdesk.url}/echo/session/${'0'.repeat(32)}`, { method: 'DELETE' });
+  expect(answer.status).toBe(204);
+});
+
 test('a second test from one address is told to wait, and the first goes on', async ({ hotdesk, seat }) => {
   const [first, second] = [await seat(), await seat()];
   second.watch.allow(/status of 4\d\d|WebSocket connection/);

@@ -35,6 +35,7 @@ test('a tone that went through a connection is heard, and no other', async ({ br
   const page = await loopedPage(await browsers.of({ microphone: { kind: 'tone', hertz: TONES.alice } }));
   await expectTone(page, TONES.alice);
   for (const other of [TONES.bruno, TONES.carla, TONES.dave]) await expectNoTone(page, other);
+  await expect(expectNoTone(page, TONES.alice, 500)).rejects.toThrow(/waited 500 ms/);
   await page.context().close();
 });
 

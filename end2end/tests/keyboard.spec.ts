@@ -16,15 +16,33 @@ async function tabTo(page: Page, control: Locator, limit = 60): Promise<void> {
   throw new Error(`${limit} times Tab did not lead to ${control}`);
 }
 
-/** The focus must be seen: an outline or a shadow that the control does not have without it. */
+/** The focus must be seen: an outline or a shadow of the control, or of its frame, that is not there without it. */
 async function expectVisibleFocus(control: Locator): Promise<void> {
-  const marks = () =>
-    control.evaluate((element) => {
-      const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(element);
-      return { outline: outlineStyle !== 'none' && Number.parseFloat(outlineWidth) >= 2, shadow: boxShadow };
+  await expect(control).toBeFocused();
+  const marks = await control.evaluate((element) => {
+    const mark = (styled: Element) => {
+      const { outlineStyle, outlineWidth, outlineColor, boxShadow } = getComputedStyle(styled);
+      const outlined = outlineStyle !== 'none' && Number.parseFloat(outlineWidth) >= 2;
+      return `outline ${outlined ? outlineColor : 'none'}, shadow ${boxShadow}`;
+    };
+    // A twin in the same place has the same style, but for the focus, which stays where it is.
+    const without = (styled: Element) => {
+      const twin = styled.cloneNode(true) as Element;
+      for (const wanting of [twin, ...twin.querySelectorAll('[autofocus]')]) wanting.removeAttribute('autofocus');
+      styled.after(twin);
+      const seen = mark(twin);
+      twin.remove();
+      return seen;
+    };
+    const frame = element.parentElement as Element;
+    return [element, frame].map((styled) => {
+      // What fades in is not there yet.
+      for (const fading of styled.getAnimations()) if (fading instanceof CSSTransition) fading.finish();
+      return { focused: mark(styled), without: without(styled) };
     });
-  const focused = await marks();
-  expect(focused.outline || focused.shadow !== 'none', 'the focus is visible').toBe(true);
+  });
+  const shown = marks.filter(({ focused, without }) => focused !== without && focused !== 'outline none, shadow none');
+  expect(shown, `the focus is visible: ${JSON.stringify(marks)}`).not.toEqual([]);
 }
 
 test('sign in, call the echo, mute, hang up, sign out: by keyboard alone', async ({ hotdesk, seat }) => {
@@ -58,6 +76,14 @@ test('sign in, call the echo, mute, hang up, sign out: by keyboard alone', async
   await expectVisibleFocus(desk.end);
   await page.keyboard.press('Enter');
   await desk.is('ready');
+
+  await tabTo(page, desk.account);
+  await expectVisibleFocus(desk.account);
+  await page.keyboard.press('Enter');
+  await tabTo(page, desk.leave);
+  await expectVisibleFocus(desk.leave);
+  await page.keyboard.press('Enter');
+  await expect(entrance.heading).toBeVisible();
 });
 
 test('an incoming call is answered by keyboard and does not take the focus from a field', async ({ agent, colleague }) => {

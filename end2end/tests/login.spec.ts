@@ -7,7 +7,8 @@ import { LoginPage } from '../pages/login';
 test('a demo agent signs in and finds a phone that is ready', async ({ agent }) => {
   await agent.desk.is('ready');
   await expect(agent.desk.heading).toHaveText('Ready');
-  await agent.desk.linkIs('audio', 'good').catch(() => agent.desk.linkIs('audio', 'off'));
+  // Nothing sounds yet, so there is no audio connection that could be good or bad.
+  await agent.desk.linkIs('audio', 'off');
 });
 
 test('a wrong password is said in plain words, and the right one helps', async ({ hotdesk, seat }) => {

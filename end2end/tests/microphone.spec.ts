@@ -23,6 +23,7 @@ for (const [what, kind, words] of [
     await expect(desk.microphoneProblem).toContainText(words);
     await desk.is('ringing');
     await desk.decline.click();
+    await colleague.desk.says(/declined/i);
     await colleague.desk.is('ready', 20_000);
     await desk.is('ready', 20_000);
   });

@@ -18,12 +18,12 @@ test('where the browser blocks sound, the page says so, and one click lets it th
   await expect.poll(() => read(bystander, 'navigator.userActivation.isActive'), { timeout: 15_000 }).toBe(false);
 
   await colleague.desk.dial(LINES.alice);
-  const ringing = await events.phoneEvent('EventRinging', 10_000);
+  const ringing = await events.phoneEvent('EventRinging');
   events.command('answer', { uniqueId: ringing.uniqueId });
-  await events.phoneEvent('EventEstablished', 10_000);
+  await events.phoneEvent('EventEstablished');
   await colleague.desk.is('on-call');
 
-  await expect.poll(() => read<string>(bystander, 'document.body.innerText'), { timeout: 10_000 }).toContain('Sound is blocked – click to allow');
+  await expect.poll(() => read<string>(bystander, 'document.body.innerText')).toContain('Sound is blocked – click to allow');
   await expectTone(colleague.page, alice.hertz);
   await alice.desk.soundBlocked.click();
   await expectTone(alice.page, colleague.hertz);

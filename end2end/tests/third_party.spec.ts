@@ -29,7 +29,9 @@ const test = base.extend<Fixtures>({
   },
 });
 
-for (const stack of ['jssip', 'sipjs'] as const) {
+for (const stack of ['jssip', 'sipjs', 'sipml5'] as const) {
+  // SIPml5 as it is published does not resume in today's browsers: it takes its stream out of the connection when it
+  // holds, and afterwards offers `recvonly`.
   test(`a ${stack} page calls the echo, holds, resumes and hangs up`, async ({ client }) => {
     const alice = await client(stack, 'alice');
     await alice.call(ECHO_NUMBER);
@@ -38,9 +40,11 @@ for (const stack of ['jssip', 'sipjs'] as const) {
     await alice.hold();
     await alice.is('on hold');
     await expectSilence(alice.page);
-    await alice.resume();
-    await alice.is('in call');
-    await expectTone(alice.page, TONES.alice);
+    if (stack !== 'sipml5') {
+      await alice.resume();
+      await alice.is('in call');
+      await expectTone(alice.page, TONES.alice);
+    }
     await alice.hangUp();
     await alice.is('ended');
   });
@@ -73,6 +77,7 @@ for (const stack of ['jssip', 'sipjs'] as const) {
 for (const [from, to] of [
   ['jssip', 'sipjs'],
   ['sipjs', 'jssip'],
+  ['jssip', 'sipml5'],
 ] as const) {
   test(`a ${from} page calls a ${to} page: each hears the other, hold silences, resume restores`, async ({ client }) => {
     const alice = await client(from, 'alice');
@@ -94,13 +99,24 @@ for (const [from, to] of [
   });
 }
 
-test('a refusal and an unknown number have their own codes', async ({ client, colleague }) => {
+// JsSIP's words: `Not Found` is 404 or 604, `Rejected` 403 or 603, `Busy` 486 or 600.
+test('an unknown number, a refusal and a talking line have their own codes', async ({ client, colleague }) => {
   const alice = await client('jssip', 'alice');
   await alice.call('9999');
-  await alice.is(/^failed: (Not Found|Unavailable)$/);
+  await alice.is('failed: Not Found');
   await alice.call(LINES.bruno);
   await colleague.desk.decline.click();
-  await alice.is(/^failed: (Rejected|Busy)$/);
+  await alice.is('failed: Rejected');
+
+  const dave = await client('jssip', 'dave');
+  await alice.call(LINES.bruno);
+  await colleague.desk.answer.click();
+  await alice.is('in call');
+  await dave.call(LINES.bruno);
+  await dave.is('failed: Busy');
+  await dave.call(LINES.alice);
+  await dave.is('failed: Busy');
+  await Promise.all([expectTone(alice.page, TONES.bruno), expectTone(colleague.page, TONES.alice)]);
 });
 
 test('markup in a caller’s name is shown as text, never as markup', async ({ client, colleague }) => {

@@ -13,7 +13,8 @@ pub const UNANSWERED_PINGS: u32 = 3;
 /// The time in which [`THROTTLE_MESSAGES`] drain from the bucket.
 pub const THROTTLE_PERIOD: Duration = Duration::from_secs(30);
 
-/// Messages of one session that drain in [`THROTTLE_PERIOD`]: three a second. Pings do not count.
+/// Messages of one user, over all his sockets, that drain in [`THROTTLE_PERIOD`]: three a second. Pings do
+/// not count.
 pub const THROTTLE_MESSAGES: u32 = 90;
 
 /// Messages that the bucket holds at most; what comes on top is answered by [`throttled`] and not done.

@@ -17,7 +17,8 @@ pub struct Config {
     pub domain: String,
     /// What `getIceConfig` answers.
     pub ice: IceServers,
-    /// A session that sent nothing for this long is closed (§1.5 of the protocol: pages ping every 5 s).
+    /// A session that sent nothing for this long is closed. Pages ping every 5 s (§1.5 of the protocol), but
+    /// browsers let a hidden tab's timers run once a minute: two of those may be missed.
     pub idle: Duration,
     /// Full names by login, for `displayNameLookup`.
     pub names: BTreeMap<String, String>,
@@ -28,7 +29,7 @@ impl Default for Config {
         Config {
             domain: "default".into(),
             ice: IceServers::default(),
-            idle: Duration::from_secs(60),
+            idle: Duration::from_secs(180),
             names: BTreeMap::new(),
         }
     }
@@ -101,7 +102,7 @@ impl Gateway {
     /// A socket is gone.
     pub fn close(&mut self, session: SessionId) {
         self.timers.cancel(&session);
-        // the user's throttle stays: a new socket is no new allowance
+        // the user's throttle stays: a second or a new socket is no new allowance
         self.sessions.remove(&session);
     }
 
@@ -241,6 +242,10 @@ mod tests {
     use crate::profile::LineProfile;
 
     const ALICE: UserId = UserId(1);
+    const ICE: &str = r#"{"claz":"web","command":"getIceConfig"}"#;
+    const NO_SERVERS: &str = r#"{"msgType":"IceConfig","ctiMessage":{}}"#;
+    const THROTTLED: &str =
+        r#"{"msgType":"Error","ctiMessage":{"Error":"Maximum throttle throughput exceeded."}}"#;
 
     fn profile(user: UserId, line: bool) -> Profile {
         Profile {
@@ -317,20 +322,28 @@ mod tests {
             r#"{"claz":"web","command":"getConfig","objectType":"line"}"#,
             Instant::ORIGIN,
         );
-        gateway.handle_frame(SessionId(1), r#"{"claz":"web","command":"getIceConfig"}"#, Instant::ORIGIN);
+        gateway.handle_frame(SessionId(1), ICE, Instant::ORIGIN);
         let frames = frames(&mut gateway, 1);
         assert!(frames[0].contains(r#""id":"-""#));
-        assert_eq!(frames[1], r#"{"msgType":"IceConfig","ctiMessage":{}}"#);
+        assert_eq!(frames[1], NO_SERVERS);
     }
 
     #[test]
-    fn a_ping_is_echoed_and_never_throttled() {
+    fn pings_are_echoed_one_by_one_and_do_not_count() {
         let mut gateway = open(1, true);
         frames(&mut gateway, 1);
         for _ in 0..500 {
             gateway.handle_frame(SessionId(1), r#"{"claz":"ping"}"#, Instant::ORIGIN);
         }
-        assert!(frames(&mut gateway, 1).iter().all(|frame| frame == r#"{"claz":"ping"}"#));
+        assert_eq!(frames(&mut gateway, 1), vec![r#"{"claz":"ping"}"#; 500]);
+        for _ in 0..181 {
+            gateway.handle_frame(SessionId(1), ICE, Instant::ORIGIN);
+        }
+        let answers = frames(&mut gateway, 1);
+        assert_eq!(answers[..180], vec![NO_SERVERS; 180]);
+        assert_eq!(answers[180..], [THROTTLED]);
+        gateway.handle_frame(SessionId(1), r#"{"claz":"ping"}"#, Instant::ORIGIN);
+        assert_eq!(frames(&mut gateway, 1), [r#"{"claz":"ping"}"#]);
     }
 
     #[test]
@@ -340,13 +353,12 @@ mod tests {
         frames(&mut gateway, 1);
         for n in 0..181 {
             let session = SessionId(1 + n % 2);
-            gateway.handle_frame(session, r#"{"claz":"web","command":"getIceConfig"}"#, Instant::ORIGIN);
+            gateway.handle_frame(session, ICE, Instant::ORIGIN);
         }
-        let refused = r#"{"msgType":"Error","ctiMessage":{"Error":"Maximum throttle throughput exceeded."}}"#;
-        let all: Vec<Transmit> = std::iter::from_fn(|| gateway.poll_transmit()).collect();
-        let errors: Vec<_> =
-            all.iter().filter(|t| matches!(t, Transmit::Frame(_, text) if text == refused)).collect();
-        assert_eq!(errors.len(), 1);
+        let answers: Vec<Transmit> = std::iter::from_fn(|| gateway.poll_transmit()).collect();
+        let (last, taken) = answers[answers.len() - 181..].split_last().unwrap();
+        assert!(taken.iter().all(|answer| matches!(answer, Transmit::Frame(_, text) if text == NO_SERVERS)));
+        assert_eq!(*last, Transmit::Frame(SessionId(1), THROTTLED.to_owned()));
     }
 
     #[test]
@@ -419,10 +431,16 @@ mod tests {
     }
 
     #[test]
-    fn silent_sessions_are_closed() {
+    fn a_hidden_page_that_pings_once_a_minute_stays_and_a_silent_one_is_closed() {
         let mut gateway = open(1, true);
         frames(&mut gateway, 1);
-        gateway.handle_timeout(Instant::ORIGIN + Duration::from_secs(60));
+        let minute = Duration::from_secs(60);
+        gateway.handle_timeout(Instant::ORIGIN + minute * 2);
+        gateway.handle_frame(SessionId(1), r#"{"claz":"ping"}"#, Instant::ORIGIN + minute * 2);
+        assert_eq!(frames(&mut gateway, 1), [r#"{"claz":"ping"}"#]);
+        gateway.handle_timeout(Instant::ORIGIN + (minute * 5 - Duration::from_micros(1)));
+        assert_eq!(gateway.poll_transmit(), None);
+        gateway.handle_timeout(Instant::ORIGIN + minute * 5);
         assert_eq!(gateway.poll_transmit(), Some(Transmit::Close(SessionId(1), CloseReason::Idle)));
     }
 }

@@ -195,3 +195,17 @@ fn a_party_that_sends_nothing_is_told_of_and_so_is_its_return() {
     assert_eq!(world.facts.iter().filter(|fact| matches!(fact, Fact::Audible { .. })).count(), 1);
     assert!(world.facts.iter().any(|fact| matches!(fact, Fact::Figures { .. })));
 }
+
+#[test]
+fn a_hold_is_answered_with_inactive_and_a_resume_with_sendrecv() {
+    let mut world = echo();
+    let (answer, direction) = world.renegotiate(1, EngineDirection::SendOnly);
+    assert!(answer.contains("a=inactive\r\n"), "{answer}");
+    assert_eq!(direction, Direction::SendOnly);
+    let (answer, direction) = world.renegotiate(1, EngineDirection::SendRecv);
+    assert!(answer.contains("a=sendrecv\r\n"), "{answer}");
+    assert_eq!(direction, Direction::SendRecv);
+    world.forget_heard();
+    world.run_for(SECOND);
+    assert!(world.client(1).heard.len() >= 45, "{}", world.client(1).heard.len());
+}

@@ -26,6 +26,7 @@ pub fn test(house: &House) -> Result<bool> {
     let mut report = Report::default();
     setup::run(house, Scope::Everything)?;
     lint(house, &mut report);
+    report.part("types of the browser tests", || types(house));
     native(house, &mut report);
     report.part("documentation tests", || doctests(house));
 
@@ -75,6 +76,7 @@ pub fn e2e(house: &House, args: &[String]) -> Result<bool> {
     let mut report = Report::default();
     let folder = (mode == Mode::Dev).then_some(site.folder);
     let environment = folder.map(|folder| ("HOTDESK_SITE_FOLDER", folder.display().to_string()));
+    report.part("types of the browser tests", || types(house));
     report.part("browser tests", || browser_tests_with(house, &server, args, environment));
     Ok(report.finish())
 }
@@ -95,11 +97,20 @@ fn lint(house: &House, report: &mut Report) {
     });
 }
 
+/// Playwright runs tests without looking at their types.
+fn types(house: &House) -> Result<Tally> {
+    npm::install_end2end(house)?;
+    let folder = house.root.join("end2end");
+    let mut compiler = house.command(folder.join("node_modules/.bin/tsc"));
+    Ok(passes(compiler.current_dir(folder).arg("--noEmit")))
+}
+
 fn native(house: &House, report: &mut Report) {
     report.part("unit and integration tests", || {
         let mut cargo = house.cargo();
         cargo.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color=never"]);
-        cargo.args(["--config-file", "tools/nextest.toml"]);
+        // Whatever the environment says: a test that passes when repeated has failed.
+        cargo.args(["--config-file", "tools/nextest.toml", "--retries", "0"]);
         let (printed, succeeded) = tee(&mut cargo)?;
         let tally = Tally::of_nextest(&printed).context("the tests did not run to their end")?;
         agree(tally, succeeded, "cargo nextest")

@@ -32,7 +32,7 @@ Tasks:
   serve [--dev] [ARGS…]     set up, build, and run `hotdesk serve --demo ARGS…`;
                             with --dev the debug server, with the site served from its folder
   test                      everything: format, lint, unit, integration, documentation and browser tests, sizes
-  e2e [--dev] [ARGS…]       the browser tests alone; ARGS go to `playwright test`
+  e2e [--dev] [ARGS…]       the browser tests and their types alone; ARGS go to `playwright test`
   bench [ARGS…]             the benchmarks; ARGS go to the benchmark programs (a name filters)
   ci                        what the continuous integration runs: the same as test
   quick                     format, lint, unit and integration tests: before a commit

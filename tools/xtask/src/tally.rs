@@ -18,16 +18,18 @@ impl Tally {
         Tally { passed: u64::from(passed), failed: u64::from(!passed) }
     }
 
-    /// From the summary that cargo-nextest prints at its end; none if there is no summary.
+    /// From the summary that cargo-nextest prints at its end; none if there is no summary. A test that passed only
+    /// when it was repeated has failed.
     ///
     /// ```text
-    /// Summary [   0.034s] 12 tests run: 10 passed (1 slow), 1 failed, 1 timed out, 2 skipped
+    /// Summary [   0.034s] 12 tests run: 10 passed (1 slow, 1 flaky), 1 failed, 1 timed out, 2 skipped
     /// ```
     pub fn of_nextest(printed: &str) -> Option<Tally> {
         let line = printed.lines().rev().find(|line| line.trim_start().starts_with("Summary ["))?;
         let (head, counts) = line.split_once(':')?;
         let run = number_before(head, "test")?;
-        let passed = number_before(counts, "passed").unwrap_or(0);
+        let flaky = number_before(counts, "flaky").unwrap_or(0);
+        let passed = number_before(counts, "passed").unwrap_or(0).saturating_sub(flaky);
         let skipped = number_before(counts, "skipped").unwrap_or(0);
         Some(Tally { passed, failed: run.saturating_sub(passed) + skipped })
     }
@@ -78,11 +80,11 @@ impl std::fmt::Display for Tally {
     }
 }
 
-/// The number that stands in front of a word: 10 for `passed` in `10 passed (1 slow)`.
+/// The number that stands in front of a word: 10 for `passed` and 1 for `slow` in `10 passed (1 slow)`.
 fn number_before(text: &str, word: &str) -> Option<u64> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let place = words.iter().position(|found| found.starts_with(word))?;
-    words.get(place.checked_sub(1)?)?.parse().ok()
+    words.get(place.checked_sub(1)?)?.trim_start_matches('(').parse().ok()
 }
 
 #[cfg(test)]
@@ -104,6 +106,14 @@ mod tests {
         let all_failed = "     Summary [   0.004s] 2 tests run: 0 passed, 2 failed, 0 skipped";
         assert_eq!(Tally::of_nextest(all_failed), Some(Tally { passed: 0, failed: 2 }));
         assert_eq!(Tally::of_nextest("error: could not compile `hotdesk-sip`"), None);
+    }
+
+    #[test]
+    fn nextest_counts_what_passed_only_when_repeated_as_failed() {
+        let one = "     Summary [   0.034s] 12 tests run: 12 passed (1 flaky), 0 skipped";
+        assert_eq!(Tally::of_nextest(one), Some(Tally { passed: 11, failed: 1 }));
+        let more = "     Summary [   0.034s] 12 tests run: 11 passed (1 slow, 2 flaky, 1 leaky), 1 failed, 0 skipped";
+        assert_eq!(Tally::of_nextest(more), Some(Tally { passed: 9, failed: 3 }));
     }
 
     #[test]

@@ -126,6 +126,17 @@ impl Audio {
         self.mid.as_ref().filter(spellable).map_or("0", String::as_str)
     }
 
+    /// The direction as the engine is told it, which decides what it answers.
+    ///
+    /// Nothing of a peer that holds is passed on, so a `sendonly` is answered with `inactive` (RFC 3264 §6.1).
+    /// SIPml5 takes no other answer: it takes its own stream out of the connection while it says `sendonly`.
+    fn engine_direction(&self) -> Direction {
+        match self.direction {
+            Direction::SendOnly => Direction::Inactive,
+            other => other,
+        }
+    }
+
     /// A description of this stream alone, for the engine, with these payload types.
     ///
     /// There are no candidates in it: as ICE-lite we only answer checks, so that a peer cannot make us send
@@ -143,7 +154,7 @@ impl Audio {
             self.password,
             self.fingerprint,
             self.setup,
-            self.direction,
+            self.engine_direction(),
         );
         for (id, uri) in &self.extensions {
             if *uri != MID_URI || self.mid.as_deref() == Some(mid) {

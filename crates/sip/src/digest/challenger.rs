@@ -17,6 +17,7 @@ use super::{Algorithm, Authorization, Ha1, response, same};
 /// on the `nc` values seen are remembered, so that no credentials are good twice.
 pub struct Challenger {
     secret: [u8; 32],
+    algorithms: &'static [Algorithm],
     used: BTreeMap<Instant, BTreeMap<[u8; 16], Window>>,
     remembered: usize,
     /// Nonces up to this birth are no longer good, because we no longer know which were used.
@@ -50,23 +51,28 @@ const NONCE_LIFE: Duration = Duration::from_secs(300);
 const MAX_REMEMBERED: usize = 100_000;
 
 impl Challenger {
-    /// A challenger whose nonces are signed with `secret`.
+    /// A challenger whose nonces are signed with `secret`. It offers the best algorithm first (RFC 8760 §2.4).
     pub fn new(secret: [u8; 32]) -> Self {
-        Challenger { secret, used: BTreeMap::new(), remembered: 0, forgotten: None, next_salt: 0 }
+        let algorithms = &[Algorithm::Sha256, Algorithm::Md5];
+        Challenger { secret, algorithms, used: BTreeMap::new(), remembered: 0, forgotten: None, next_salt: 0 }
     }
 
-    /// The values of the `WWW-Authenticate` headers, the best algorithm first (RFC 8760 §2.4).
+    /// Offers these algorithms alone, in this order.
+    pub fn offering(self, algorithms: &'static [Algorithm]) -> Self {
+        Challenger { algorithms, ..self }
+    }
+
+    /// The values of the `WWW-Authenticate` headers, one for each algorithm.
     ///
     /// `stale` tells the client that its password was right and only the nonce is not.
     pub fn challenge(&mut self, realm: &str, stale: bool, now: Instant) -> Vec<String> {
         let nonce = self.nonce(now);
         let stale = if stale { ", stale=true" } else { "" };
-        [Algorithm::Sha256, Algorithm::Md5]
-            .map(|algorithm| {
-                let (realm, algorithm) = (quote(realm), algorithm.token());
-                format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
-            })
-            .into()
+        let challenge = |algorithm: &Algorithm| {
+            let (realm, algorithm) = (quote(realm), algorithm.token());
+            format!("Digest realm={realm}, nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
+        };
+        self.algorithms.iter().map(challenge).collect()
     }
 
     /// Checks the credentials of a request with this method and Request-URI.
@@ -237,6 +243,17 @@ mod tests {
         now: Instant,
     ) -> Result<(), DigestFailure> {
         challenger.verify(authorization, "REGISTER", "sip:r", &Ha1::new("anna", REALM, "secret"), now)
+    }
+
+    #[test]
+    fn each_algorithm_on_offer_has_a_challenge_of_its_own() {
+        let both = Challenger::new([1; 32]).challenge("here", false, Instant::ORIGIN);
+        assert_eq!(both.len(), 2);
+        assert!(both[0].contains("algorithm=SHA-256,") && both[1].contains("algorithm=MD5,"), "{both:?}");
+        let mut old = Challenger::new([1; 32]).offering(&[Algorithm::Md5]);
+        let one = old.challenge("here", false, Instant::ORIGIN);
+        assert_eq!(one.len(), 1);
+        assert!(one[0].contains("algorithm=MD5,"), "{one:?}");
     }
 
     #[test]

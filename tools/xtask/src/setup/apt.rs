@@ -26,10 +26,11 @@ pub fn install(packages: &[&str]) -> Result<()> {
         command.args(&rights[1..]).args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "-y"]).args(args);
         command
     };
-    run(&mut apt(&["update"]))?;
+    run(&mut apt(&["update"]))
+        .with_context(|| format!("the lists of packages could not be renewed. These are missing: {list}"))?;
     let mut install = vec!["install", "--no-install-recommends"];
     install.extend(packages);
-    run(&mut apt(&install)).with_context(|| format!("could not install: {list}"))
+    run(&mut apt(&install)).with_context(|| format!("these packages could not be installed: {list}"))
 }
 
 /// The words in front of a command that lets it change the system: none asks for a password.

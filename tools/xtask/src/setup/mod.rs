@@ -27,6 +27,7 @@ pub enum Scope {
 /// The first thing that cannot be installed, with what to do about it.
 pub fn run(house: &House, scope: Scope) -> Result<()> {
     step("setup", || {
+        // script/bootstrap looks for the same, so that a fresh machine is asked for all of it at once.
         let mut missing = Vec::new();
         for (program, package) in [("cc", "build-essential"), ("c++", "build-essential"), ("cmake", "cmake")]
         {
@@ -102,11 +103,14 @@ fn components(house: &House) -> Result<()> {
     Ok(())
 }
 
+/// The test runner whose summary [`crate::tally`] reads; another version may be there already, and serves.
+const NEXTEST: &str = "0.9.143";
+
 /// The test runner.
 fn nextest(house: &House) -> Result<()> {
     if text(house.cargo().args(["nextest", "--version"])).is_ok() {
         return Ok(());
     }
-    run_command(house.cargo().args(["install", "cargo-nextest", "--locked"]))
+    run_command(house.cargo().args(["install", "cargo-nextest", "--locked", "--version", NEXTEST]))
         .context("the test runner is missing: install cargo-nextest (https://nexte.st)")
 }
