@@ -132,7 +132,7 @@ pub enum Fact {
         sdp: String,
         /// The codec that the leg carries from now on.
         codec: Codec,
-        /// The peer's direction: anything but `sendrecv` is a hold.
+        /// The peer's direction: `sendonly` and `inactive` are a hold, and `recvonly` only listens.
         direction: Direction,
     },
     /// Our offer is ready to be sent, candidates complete.
@@ -148,10 +148,10 @@ pub enum Fact {
         leg: LegId,
         /// The codec that the leg carries from now on.
         codec: Codec,
-        /// The peer's direction: anything but `sendrecv` is a hold.
+        /// The peer's direction: `sendonly` and `inactive` are a hold, and `recvonly` only listens.
         direction: Direction,
     },
-    /// An offer or answer was not taken; a SIP 488 for the peer.
+    /// An offer or answer was not taken; a SIP 488 or 503 for the peer.
     Refused {
         /// The leg. After a refused first offer it does not exist.
         leg: LegId,
@@ -174,7 +174,8 @@ pub enum Fact {
         leg: LegId,
     },
     /// Nothing at all comes from the peer any more, or it closed its side. The leg sends nothing until it is
-    /// [`Fact::Connected`] again (RFC 7675 §5.1).
+    /// [`Fact::Connected`] again (RFC 7675 §5.1). Also told when a new page takes over a connected leg, which is
+    /// not connected until that page is.
     Lost {
         /// The leg.
         leg: LegId,

@@ -2,11 +2,14 @@
 
 use model::{CallId, EndCause, LegId};
 use sip::{DialogId, EndedBy, Reason};
-use timing::Instant;
+use timing::{Duration, Instant};
 
 use crate::call::{LegState, Phase, Side};
 use crate::fact::{CallEnded, Fact, PhoneFactKind};
 use crate::switch::{Switch, Timer};
+
+/// After how long a caller may try again that we had no room for (RFC 3261 §20.33).
+const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 impl Switch {
     /// A dialog is over, by its peer or by the network.
@@ -121,8 +124,11 @@ impl Switch {
     }
 
     pub(crate) fn refuse(&mut self, dialog: DialogId, cause: EndCause, now: Instant) {
-        let reason = ("Reason".to_owned(), reason_of(cause).to_string());
-        self.ua.refuse_with(dialog, cause.sip_status(), None, vec![reason], now);
+        let mut headers = vec![("Reason".to_owned(), reason_of(cause).to_string())];
+        if cause == EndCause::Overloaded {
+            headers.push(("Retry-After".to_owned(), RETRY_AFTER.as_secs().to_string()));
+        }
+        self.ua.refuse_with(dialog, cause.sip_status(), None, headers, now);
     }
 
     fn forget_leg(&mut self, leg_id: LegId) {

@@ -140,7 +140,7 @@ fn call(
     client: (Client, String),
 ) -> Client {
     let (mut client, offer) = client;
-    pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any });
+    pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any }).expect("taken");
     let Fact::AnswerMade { sdp, .. } = next_fact(facts, leg) else { panic!("no answer") };
     client.take_answer(&sdp);
     client
@@ -160,14 +160,14 @@ fn run_until(clients: &mut [&mut Client], done: impl Fn(&[&mut Client]) -> bool)
 fn two_clients_of_both_families_hear_each_other_over_loopback() {
     let (four, six) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
     let (pool, mut facts) = pool(vec![four, six], 2);
-    let worker = pool.pick();
+    let worker = pool.pick().expect("an idle worker");
     let mut anna = call(&pool, &mut facts, worker, LegId(1), Client::new(four, b"anna"));
     let mut bruno = call(&pool, &mut facts, worker, LegId(2), Client::new(six, b"bruno"));
-    pool.order(worker, Order::Bridge { a: LegId(1), b: LegId(2) });
+    pool.order(worker, Order::Bridge { a: LegId(1), b: LegId(2) }).expect("taken");
     run_until(&mut [&mut anna, &mut bruno], |clients| clients.iter().all(|client| client.heard.len() >= 25));
     assert!(anna.heard.iter().all(|heard| heard == b"bruno"));
     assert!(bruno.heard.iter().all(|heard| heard == b"anna"));
-    assert_ne!(pool.pick(), worker, "the next call goes to the other worker");
+    assert_ne!(pool.pick(), Some(worker), "the next call goes to the other worker");
 }
 
 #[test]
@@ -175,7 +175,7 @@ fn a_flood_of_junk_does_not_silence_an_echo() {
     let four = IpAddr::from(Ipv4Addr::LOCALHOST);
     let (pool, mut facts) = pool(vec![four], 1);
     let mut client = call(&pool, &mut facts, WorkerId(0), LegId(1), Client::new(four, b"hello"));
-    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) });
+    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) }).expect("taken");
     run_until(&mut [&mut client], |clients| clients[0].heard.len() >= 5);
     let server = client.server.expect("an IPv4 address");
     let stranger = UdpSocket::bind((four, 0)).expect("a port");
@@ -194,17 +194,31 @@ fn stopping_says_goodbye_to_the_peer_and_ends_the_threads() {
     let four = IpAddr::from(Ipv4Addr::LOCALHOST);
     let (pool, mut facts) = pool(vec![four], 1);
     let mut client = call(&pool, &mut facts, WorkerId(0), LegId(1), Client::new(four, b"hello"));
-    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) });
+    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) }).expect("taken");
     run_until(&mut [&mut client], |clients| !clients[0].heard.is_empty());
     let begun = Instant::now();
     pool.stop();
     assert!(begun.elapsed() < Duration::from_secs(2));
     run_until(&mut [&mut client], |clients| !clients[0].rtc.is_alive());
-    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) });
+    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) }).expect("taken");
     drop(pool);
     while let Some(told) = facts.blocking_recv() {
         assert!(!matches!(told.fact, Fact::Lost { .. } | Fact::Crashed { .. }), "{told:?}");
     }
+}
+
+#[test]
+fn a_worker_that_has_ended_is_not_picked_and_refuses() {
+    let four = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let (pool, _facts) = pool(vec![four], 1);
+    assert_eq!(pool.pick(), Some(WorkerId(0)));
+    pool.stop();
+    assert_eq!(pool.pick(), None);
+    let offer = Order::MakeOffer { leg: LegId(1), codecs: CodecPreference::Any };
+    let refused = Fact::Refused { leg: LegId(1), why: Unsupported::Overloaded };
+    assert_eq!(pool.order(WorkerId(0), offer.clone()), Err(refused.clone()));
+    assert_eq!(pool.order(WorkerId(7), offer), Err(refused));
+    assert_eq!(pool.order(WorkerId(0), Order::Close { leg: LegId(1) }), Ok(()));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use thiserror::Error;
 
-/// Why an offer or answer was not taken. Answered with SIP 488 (RFC 3261 §21.4.26).
+/// Why an offer or answer was not taken. Answered with SIP 488 (RFC 3261 §21.4.26), [`Unsupported::Overloaded`]
+/// with 503 (§21.5.4).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unsupported {
     /// Over one of the gate's limits.
@@ -19,7 +20,7 @@ pub enum Unsupported {
         /// What is wrong there.
         what: &'static str,
     },
-    /// One payload type for two codecs within a BUNDLE group (RFC 8843 §8.1).
+    /// One payload type for two codecs within a BUNDLE group (RFC 9143 §9.1).
     #[error("payload type {payload_type} stands for two codecs")]
     PayloadTypeConflict {
         /// The payload type.
@@ -49,6 +50,9 @@ pub enum Unsupported {
         /// What was expected.
         what: &'static str,
     },
+    /// Nothing is wrong with it, but there is no worker that has time for it.
+    #[error("the media workers are overloaded")]
+    Overloaded,
     /// The WebRTC engine did not take it.
     #[error("refused by the engine: {what}")]
     Engine {
