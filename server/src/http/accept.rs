@@ -24,6 +24,7 @@ use tokio::time::{Sleep, timeout};
 use tower::ServiceExt as _;
 
 use super::Peer;
+use crate::auth::network_of;
 use crate::shutdown::Shutdown;
 use crate::tls::Tls;
 
@@ -38,7 +39,7 @@ pub struct Limits {
     pub write_stall: Duration,
     /// Connections open at once.
     pub connections: usize,
-    /// Of these, from one address.
+    /// Of these, from one address; an IPv6 /64 is one address.
     pub connections_per_address: usize,
     /// Addresses that are not counted: our proxies bring everybody's connections.
     pub uncounted: Vec<IpAddr>,
@@ -199,7 +200,7 @@ impl Door {
     fn let_in(&self, address: IpAddr) -> Option<Place> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
         let address = address.to_canonical();
-        let counted = (!self.limits.uncounted.contains(&address)).then_some(address);
+        let counted = (!self.limits.uncounted.contains(&address)).then(|| network_of(address));
         if let Some(address) = counted {
             let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
             let count = inside.entry(address).or_default();
@@ -313,6 +314,14 @@ mod tests {
         drop(first);
         assert!(door.let_in(A).is_some());
         assert_eq!(door.inside.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_ipv6_household_is_one_address() {
+        let door = Door::new(Limits { connections_per_address: 1, ..Limits::default() });
+        let _place = door.let_in("2001:db8:1:2::1".parse().unwrap()).unwrap();
+        assert!(door.let_in("2001:db8:1:2:ffff::2".parse().unwrap()).is_none());
+        assert!(door.let_in("2001:db8:1:3::1".parse().unwrap()).is_some());
     }
 
     #[test]
