@@ -17,7 +17,7 @@ use crate::engines;
 use crate::http::accept::{self, Limits};
 use crate::http::{self, Site};
 use crate::shutdown::{self, Ending, Shutdown};
-use crate::signalling::{EchoTests, Signalling};
+use crate::signalling::{EchoTests, Kept, Signalling};
 use crate::storage::{self, Storage};
 use crate::tls::Tls;
 
@@ -67,6 +67,7 @@ pub struct Running {
     pub app: AppState,
     ending: Ending,
     _storage: Storage,
+    kept: Kept,
 }
 
 /// Where a running server can be reached.
@@ -89,6 +90,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let storage = Storage::open(&config.data_dir, config.demo).await?;
     storage::guard_demo_passwords(&*storage.store, config.listen.ip()).await?;
     let secret = ServerSecret::open(&config.data_dir)?;
+    let kept = Kept::open(&config.data_dir).context("cannot open the journal of calls in the data folder")?;
+    if let Err(error) = kept.store_all(&*storage.store).await {
+        tracing::warn!(%error, "call records of before wait in the journal");
+    }
     let auth = Auth::new(storage.store.clone(), &secret, config.auth.token_ttl_seconds, clock)?;
     let site = Site::open(config.site.as_deref()).context("site: cannot open the folder of pages")?;
     let tls = Tls::open(&config)?;
@@ -105,7 +110,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
 
     let store = storage.store.clone();
-    let (signalling, cti, echo_tests) = engines::start(&config, store.clone(), clock, &shutdown).await?;
+    let (signalling, cti, echo_tests) =
+        engines::start(&config, store.clone(), kept.clone(), clock, &shutdown).await?;
     let shared = Shared {
         config,
         clock,
@@ -153,6 +159,29 @@ impl Running {
     pub async fn stop(self) -> bool {
         self.app.shutdown.begin();
         self.app.signalling.drain().await;
-        self.ending.finish(shutdown::LIMIT).await
+        let in_time = self.ending.finish(shutdown::LIMIT).await;
+        match self.kept.waiting() {
+            Ok(0) => {}
+            Ok(records) => {
+                tracing::warn!(records, "call records are left in the journal; the next start stores them")
+            }
+            Err(error) => tracing::warn!(%error, "the journal of calls cannot be read"),
+        }
+        in_time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_on_loopback_has_its_sound_there_alone() {
+        let demo = Config { demo: true, ..Config::default() };
+        assert_eq!(media_addresses(&demo), [IpAddr::from(Ipv4Addr::LOCALHOST)]);
+        let public: IpAddr = "192.0.2.1".parse().expect("an address");
+        let mut set = demo;
+        set.media.addresses = vec![public];
+        assert_eq!(media_addresses(&set), [public]);
     }
 }

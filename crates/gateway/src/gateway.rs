@@ -141,7 +141,8 @@ impl Gateway {
             Fact::PhoneAct { user, sip_call_id, act } => {
                 self.send_all(*user, &translate::phone_act(sip_call_id.clone(), *act));
             }
-            Fact::CallEnded(_) => {}
+            // what is told of a call is told to its parties; these are for its record
+            Fact::CallBegan(_) | Fact::CallAnswered { .. } | Fact::CallEnded(_) => {}
         }
     }
 

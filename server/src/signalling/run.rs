@@ -126,7 +126,8 @@ pub struct Setup {
 pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
     let Setup { mut switch, pool, mut media_facts, cti, records, echo_tests, clock } = setup;
     let running = tokio::spawn(async move {
-        let mut outlets = Outlets { flows: HashMap::new(), workers: BTreeMap::new(), pool, cti, records };
+        let mut outlets =
+            Outlets { flows: HashMap::new(), workers: BTreeMap::new(), pool, cti, records, clock };
         loop {
             outlets.drain(&mut switch).await;
             let wake = switch.poll_timeout();
@@ -162,6 +163,7 @@ struct Outlets {
     pool: Arc<MediaPool>,
     cti: Cti,
     records: Records,
+    clock: Clock,
 }
 
 impl Outlets {
@@ -201,7 +203,10 @@ impl Outlets {
         self.cti.tell(cti::Wish::Stop).await;
     }
 
+    /// Lets everything out that the switch has to say; what its facts tell of calls is kept before anything leaves.
     async fn drain(&mut self, switch: &mut Switch) {
+        let facts: Vec<Fact> = std::iter::from_fn(|| switch.poll_fact()).collect();
+        self.records.keep(&facts, self.clock.unix_millis());
         while let Some(order) = switch.poll_order() {
             let pool = &self.pool;
             let worker = *self.workers.entry(order.call).or_insert_with(|| pool.pick());
@@ -216,7 +221,7 @@ impl Outlets {
                 self.flows.remove(&transmit.flow);
             }
         }
-        while let Some(fact) = switch.poll_fact() {
+        for fact in facts {
             match &fact {
                 Fact::CallEnded(ended) => {
                     self.workers.remove(&ended.call);
@@ -229,8 +234,11 @@ impl Outlets {
                         "call ended"
                     );
                     metrics::counter!("hotdesk_calls_total", "cause" => ended.cause.as_str()).increment(1);
-                    self.records.keep(ended.clone());
                 }
+                Fact::CallBegan(began) => {
+                    tracing::debug!(call = %began.call, linked_id = began.linked_id, "call began");
+                }
+                Fact::CallAnswered { call } => tracing::debug!(%call, "call answered"),
                 Fact::Phone(phone) => {
                     tracing::debug!(call = %phone.call, user = %phone.user, kind = ?phone.kind, "call changed");
                     self.cti.tell(cti::Wish::Fact(fact)).await;
