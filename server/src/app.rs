@@ -96,6 +96,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     }
     let auth = Auth::new(storage.store.clone(), &secret, config.auth.token_ttl_seconds, clock)?;
     let site = Site::open(config.site.as_deref()).context("site: cannot open the folder of pages")?;
+    auth.recall().await?;
     let tls = Tls::open(&config)?;
     let (shutdown, ending) = Shutdown::new();
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
