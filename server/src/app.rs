@@ -16,6 +16,7 @@ use crate::cti::Cti;
 use crate::engines;
 use crate::http::accept::{self, Limits};
 use crate::http::{self, Site};
+use crate::limits;
 use crate::shutdown::{self, Ending, Shutdown};
 use crate::signalling::{EchoTests, Kept, Signalling};
 use crate::storage::{self, Storage};
@@ -66,8 +67,8 @@ pub struct Running {
     /// What its requests see.
     pub app: AppState,
     ending: Ending,
-    _storage: Storage,
     kept: Kept,
+    _storage: Storage,
 }
 
 /// Where a running server can be reached.
@@ -89,22 +90,22 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let clock = Clock::start();
     let storage = Storage::open(&config.data_dir, config.demo).await?;
     storage::guard_demo_passwords(&*storage.store, config.listen.ip()).await?;
-    let secret = ServerSecret::open(&config.data_dir)?;
     let kept = Kept::open(&config.data_dir).context("cannot open the journal of calls in the data folder")?;
     if let Err(error) = kept.store_all(&*storage.store).await {
         tracing::warn!(%error, "call records of before wait in the journal");
     }
+    let secret = ServerSecret::open(&config.data_dir)?;
     let auth = Auth::new(storage.store.clone(), &secret, config.auth.token_ttl_seconds, clock)?;
-    let site = Site::open(config.site.as_deref()).context("site: cannot open the folder of pages")?;
     auth.recall().await?;
+    let site = Site::open(config.site.as_deref()).context("site: cannot open the folder of pages")?;
     let tls = Tls::open(&config)?;
     let (shutdown, ending) = Shutdown::new();
     let listener = TcpListener::bind(config.listen).await.with_context(|| {
         format!("cannot listen on {}; choose another address with --listen", config.listen)
     })?;
     let addresses = Addresses { http: listener.local_addr()?, secure: tls.is_some() };
-    let limits = Limits {
-        connections: config.http.max_connections,
+    let door = Limits {
+        connections: limits::connections(config.http.max_connections),
         connections_per_address: config.http.max_connections_per_address,
         uncounted: config.http.trusted_proxies.clone(),
         ..Limits::default()
@@ -130,18 +131,25 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if let Some(tls) = &tls {
         tokio::spawn(tls.clone().watch_files(shutdown.clone()));
     }
-    tokio::spawn(accept::serve(listener, tls, http::router(app.clone()), limits, shutdown));
-    Ok(Running { addresses, tls_fingerprint, app, ending, _storage: storage })
+    let metrics = app.metrics.clone();
+    tokio::spawn(http::keep_metrics(move || metrics.run_upkeep(), shutdown.clone()));
+    tokio::spawn(app.auth.clone().run(shutdown.clone()));
+    tokio::spawn(accept::serve(listener, tls, http::router(app.clone()), door, shutdown));
+    Ok(Running { addresses, tls_fingerprint, app, ending, kept, _storage: storage })
 }
 
 /// The addresses that browsers are told to send sound to.
 ///
-/// Without a setting these are the machine's own, loopback included when only this machine can reach the pages.
+/// Without a setting these are the machine's own, loopback included when only this machine can reach the pages; a
+/// demo on loopback has nothing but loopback.
 pub fn media_addresses(config: &Config) -> Vec<IpAddr> {
     if !config.media.addresses.is_empty() {
         return config.media.addresses.clone();
     }
-    let local_only = config.listen.ip().is_loopback();
+    let local_only = config.listen.ip().to_canonical().is_loopback();
+    if config.demo && local_only {
+        return vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
+    }
     let usable = |address: &IpAddr| match address {
         IpAddr::V4(v4) => !v4.is_link_local() && (local_only || !v4.is_loopback()),
         IpAddr::V6(v6) => !v6.is_unicast_link_local() && (local_only || !v6.is_loopback()),

@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Sleep, timeout};
+use tokio::time::{Instant, Sleep, timeout};
 use tower::ServiceExt as _;
 
 use super::Peer;
@@ -58,6 +58,9 @@ impl Default for Limits {
     }
 }
 
+/// One line about being full in so long a time is enough.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
 /// Serves `router` on `listener` until the server stops.
 pub async fn serve(
     listener: TcpListener,
@@ -67,6 +70,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) {
     let door = Arc::new(Door::new(limits));
+    let mut complained_at: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             () = shutdown.begun() => return,
@@ -76,7 +80,10 @@ pub async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, mostly. The connection stays in the backlog; others end meanwhile.
-                tracing::warn!(%error, "cannot take a connection in");
+                if complained_at.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                    complained_at = Some(Instant::now());
+                    tracing::warn!(%error, "cannot take connections in");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }

@@ -156,7 +156,7 @@ fn answer(path: &str, file: File, encoding: Option<Encoding>, request: &HeaderMa
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Response::new(Body::from(file.bytes.into_owned()))
+        Response::new(Body::from(file.bytes))
     };
     let headers = response.headers_mut();
     if !unchanged {
