@@ -7,11 +7,13 @@ mod shown;
 mod wiring;
 
 use desk::{
-    CallCard, CardId, Command, Connections, Control, Desk, DeskState, LineCard, Microphone, Notice, Session,
-    Tab, UserCard,
+    CallCard, CardId, Command, Connections, Control, Desk, DeskState, LineCard, Microphone, Notice, Outage,
+    PastCall, Session, Tab, UserCard,
 };
-use leptos::prelude::*;
+use leptos::prelude::{expect_context, provide_context};
 use timing::Instant;
+
+use crate::signal::ReadSignal;
 
 /// How loud the two sides of the call in front are: 0 at −60 dBFS and below, 1 at 0 dBFS.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,8 +49,14 @@ pub struct Store {
     pub take: ReadSignal<Control>,
     /// How the microphone stands.
     pub microphone: ReadSignal<Microphone>,
-    /// Whether sound needs a click first.
-    pub sound_blocked: ReadSignal<bool>,
+    /// What is broken and being mended.
+    pub outage: ReadSignal<Option<Outage>>,
+    /// The calls that are over, newest first.
+    pub recent: ReadSignal<Vec<PastCall>>,
+    /// Whether we are muted in the call that we talk in.
+    pub muted: ReadSignal<bool>,
+    /// What the browser keeps silent until the page is clicked, as a sentence.
+    pub sound_blocked: ReadSignal<Option<&'static str>>,
     /// What was said, newest first.
     pub notices: ReadSignal<Vec<Notice>>,
     /// Ten times a second while a call has sound.
@@ -83,7 +91,15 @@ impl Store {
         wiring::click(Command::SignOut);
     }
 
-    /// Reads the dial field while somebody types.
+    /// Looks at the dial field while somebody types.
+    ///
+    /// # Errors
+    /// Why it never will be a number, as a sentence.
+    pub fn check_typed(&self, text: &str) -> Result<(), &'static str> {
+        Desk::check_typed(text).map_err(desk::Refusal::text)
+    }
+
+    /// Reads the dial field when it is to be dialled.
     ///
     /// # Errors
     /// Why it cannot be dialled, as a sentence.
@@ -129,6 +145,11 @@ impl Store {
     /// Brings the phone into this tab.
     pub fn take_phone(&self) {
         wiring::click(Command::TakePhone);
+    }
+
+    /// Looks whether the microphone can be used now.
+    pub fn try_microphone(&self) {
+        wiring::click(Command::TryMicrophone);
     }
 
     /// Lets sound out; call it from a click.

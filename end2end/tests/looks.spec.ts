@@ -88,9 +88,17 @@ test('the sound test without a microphone', async ({ hotdesk, seat }, testInfo) 
   await look(page, 'echo-failed', testInfo);
 });
 
-test('a page that does not exist leads to the door, a file that does not exist is not found', async ({ hotdesk, seat }) => {
-  const { page } = await seat();
-  await page.goto(`${hotdesk.url}/nothing-here`);
+test('a page that does not exist says so and leads to the door, a file that does not exist is not found', async ({
+  hotdesk,
+  seat,
+}, testInfo) => {
+  const { page, watch } = await seat();
+  watch.allow(/status of 404/);
+  const shell = await page.goto(`${hotdesk.url}/nothing-here`);
+  expect(shell?.status()).toBe(404);
+  await expect(page.getByRole('heading', { level: 1, name: 'There is no such page' })).toBeVisible();
+  await look(page, 'lost', testInfo);
+  await page.getByRole('link', { name: 'Go to the desk' }).click();
   await expect(new LoginPage(page).heading).toBeVisible();
   for (const path of ['/assets/nothing.js', '/xuc/api/2.0/nothing', '/assets/..%2f..%2fCargo.toml']) {
     const answer = await page.request.get(`${hotdesk.url}${path}`);

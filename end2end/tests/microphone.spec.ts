@@ -27,3 +27,31 @@ for (const [what, kind, words] of [
     await desk.is('ready', 20_000);
   });
 }
+
+test('after a refusal the page looks again when asked, and holds no microphone afterwards', async ({ agent }) => {
+  const { desk, page } = agent;
+  await page.evaluate(() => {
+    const devices = navigator.mediaDevices;
+    const open = devices.getUserMedia.bind(devices);
+    const refused = () => Promise.reject(new DOMException('refused', 'NotAllowedError'));
+    const tracks: MediaStreamTrack[] = [];
+    devices.getUserMedia = refused;
+    Object.assign(window, {
+      tracks,
+      allowMicrophone: () => {
+        devices.getUserMedia = async (constraints) => {
+          const stream = await open(constraints);
+          tracks.push(...stream.getTracks());
+          return stream;
+        };
+      },
+    });
+  });
+  await desk.dial(ECHO_NUMBER);
+  await expect(desk.microphoneProblem).toBeVisible();
+  await page.evaluate(() => (window as unknown as { allowMicrophone: () => void }).allowMicrophone());
+  await desk.microphoneProblem.getByRole('button', { name: 'Try again', exact: true }).click();
+  await expect(desk.microphoneProblem).toBeHidden();
+  const states = () => page.evaluate(() => (window as unknown as { tracks: MediaStreamTrack[] }).tracks.map((track) => track.readyState));
+  await expect.poll(states).toEqual(['ended']);
+});

@@ -68,7 +68,9 @@ async fn pages_come_from_the_folder_and_unknown_paths_are_not_found() {
     std::fs::write(site.join("assets/a-0123456789abcdef.wasm"), [0, 1]).unwrap();
     let server = Server::start(server::config::Config { site: Some(site), ..demo(&path) }).await;
     assert_eq!(server.get("/").await.text().await.unwrap(), "<p>desk");
-    assert_eq!(server.get("/history").await.text().await.unwrap(), "<p>desk");
+    let unknown = server.get("/nothing-here").await;
+    assert_eq!(unknown.status(), 404);
+    assert_eq!(unknown.text().await.unwrap(), "<p>desk", "the desk's program says it in words");
     assert_eq!(server.get("/echo").await.text().await.unwrap(), "<p>echo");
     let wasm = server.get("/assets/a-0123456789abcdef.wasm").await;
     assert_eq!(wasm.headers()["content-type"], "application/wasm");

@@ -8,9 +8,11 @@ use wasm_bindgen_futures::JsFuture;
 
 use super::page::window;
 
-/// The page's monotonic clock; it goes on while the computer sleeps or not, as the browser likes.
+/// The page's monotonic clock; it goes on while the computer sleeps or not, as the browser likes. It counts from 1970,
+/// so that what one page has kept means the same to the next.
 pub(crate) fn now() -> Instant {
-    let millis = window().performance().map_or(0.0, |performance| performance.now());
+    let millis =
+        window().performance().map_or(0.0, |performance| performance.time_origin() + performance.now());
     Instant::from_micros((millis * 1000.0) as u64)
 }
 

@@ -12,6 +12,8 @@ use leptos::prelude::*;
 pub use figures::Figures;
 use run::Run;
 
+use crate::signal::{ReadSignal, WriteSignal, signal};
+
 /// The server ends a test after this many seconds.
 pub const LIMIT_SECONDS: u32 = 60;
 
@@ -156,7 +158,9 @@ impl Verdict {
             Verdict::Good => "Your phone works. The sound is good.",
             Verdict::Fair => "Your phone works. The network is a little slow or loses some sound.",
             Verdict::Poor => "Callers will hear gaps or a long delay: your network loses sound or is slow.",
-            Verdict::Quiet => "Your microphone is silent. Say something, or choose another microphone.",
+            Verdict::Quiet => {
+                "Your microphone is silent. Say something, or choose another one in the browser's address bar."
+            }
             Verdict::Silent => "Your voice leaves this computer, but it does not come back.",
             Verdict::Failed(problem) => problem.text(),
         }

@@ -1,8 +1,14 @@
+use std::cell::Cell;
+use std::rc::Rc;
+
+use cti::auth::LoginRequest;
 use desk::{SessionCheck, SignInProblem};
 use gloo_net::http::{Request, Response};
-use serde_json::{Value, json};
+use serde_json::Value;
+use web_sys::AbortSignal;
 
 use super::page;
+use super::question::Question;
 
 /// A session that the server has given.
 pub(crate) struct Login {
@@ -12,9 +18,15 @@ pub(crate) struct Login {
 
 /// Asks for a session and keeps its token.
 pub(crate) async fn login(login: String, password: String) -> Result<Login, SignInProblem> {
-    let body = json!({ "login": login, "password": password, "softwareType": "webBrowser" }).to_string();
-    let request =
-        Request::post("/xuc/api/2.0/auth/login").header("Content-Type", "application/json").body(body);
+    let software_type = Some("webBrowser".to_owned());
+    let body =
+        serde_json::to_string(&LoginRequest { login, password, software_type, application_type: None })
+            .map_err(|_| SignInProblem::ServerFailed)?;
+    let question = Question::new();
+    let request = Request::post("/xuc/api/2.0/auth/login")
+        .header("Content-Type", "application/json")
+        .abort_signal(question.signal().as_ref())
+        .body(body);
     let request = request.map_err(|_| SignInProblem::ServerFailed)?;
     let response = request.send().await.map_err(|_| SignInProblem::Unreachable)?;
     match response.status() {
@@ -30,17 +42,45 @@ pub(crate) async fn login(login: String, password: String) -> Result<Login, Sign
     }
 }
 
-/// Asks whether the kept token holds, and keeps the renewed one.
-pub(crate) async fn check() -> SessionCheck {
+/// Asks whether the kept token holds, and keeps the renewed one. Nothing is told any more once it is dropped.
+pub(crate) struct Check {
+    question: Question,
+    live: Rc<Cell<bool>>,
+}
+
+impl Check {
+    pub fn new(tell: impl FnOnce(SessionCheck) + 'static) -> Check {
+        let check = Check { question: Question::new(), live: Rc::new(Cell::new(true)) };
+        let (signal, live) = (check.question.signal(), check.live.clone());
+        spawn_local(async move {
+            let answer = ask(signal, &live).await;
+            if live.get() {
+                tell(answer);
+            }
+        });
+        check
+    }
+}
+
+impl Drop for Check {
+    fn drop(&mut self) {
+        self.live.set(false);
+        self.question.give_up();
+    }
+}
+
+async fn ask(signal: Option<AbortSignal>, live: &Cell<bool>) -> SessionCheck {
     let Some(token) = page::token() else { return SessionCheck::Expired };
-    let request = Request::get("/xuc/api/2.0/auth/check").header("Authorization", &format!("Bearer {token}"));
+    let request = Request::get("/xuc/api/2.0/auth/check")
+        .header("Authorization", &format!("Bearer {token}"))
+        .abort_signal(signal.as_ref());
     let Ok(response) = request.send().await else { return SessionCheck::Unreachable };
     match response.status() {
         200 => match read(&response).await {
-            Some((login, token)) => {
-                // Signed out meanwhile: what comes late is not kept.
-                if page::token().is_some() {
-                    page::keep_session(&login.login, &token);
+            Some((login, renewed)) => {
+                // What comes late, after a sign-out or even another login, is not kept.
+                if live.get() && page::token().as_ref() == Some(&token) {
+                    page::keep_session(&login.login, &renewed);
                 }
                 SessionCheck::Valid { ttl: login.ttl }
             }

@@ -9,16 +9,23 @@ mod login;
 mod microphone;
 mod page;
 mod peer;
+mod question;
 mod ring;
 mod socket;
 mod sound;
 mod tab;
+mod task;
 
 pub(crate) use clock::{Timer, every, now};
-pub(crate) use login::{check, login};
-pub(crate) use page::{forget_session, is_secure, is_tls, kept_session, on_page, seed, socket_url, token};
+pub(crate) use login::{Check, login};
+pub(crate) use microphone::{Microphone, look as look_for_microphones, on_devices};
+pub(crate) use page::{
+    forget_session, is_secure, is_tls, keep_calls, kept_calls, kept_session, on_gesture, on_network, seed,
+    socket_url, token,
+};
 pub(crate) use peer::{IceServers, Peer, PeerEvent};
 pub(crate) use ring::Ring;
 pub(crate) use socket::{Socket, SocketEvent};
 pub(crate) use sound::allow as allow_sound;
 pub(crate) use tab::Claim;
+pub(crate) use task::spawn_local;

@@ -1,4 +1,8 @@
+use std::cell::RefCell;
+
+use desk::KeptCall;
 use js_sys::Reflect;
+use timing::Instant;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Storage, Window};
@@ -6,6 +10,8 @@ use web_sys::{Storage, Window};
 /// The kept session is forgotten with its tab: session storage, never local storage.
 const TOKEN: &str = "hotdesk.token";
 const LOGIN: &str = "hotdesk.login";
+/// When the running calls began, for the page that comes after a reload.
+const CALLS: &str = "hotdesk.calls";
 
 pub(crate) fn window() -> Window {
     web_sys::window().expect("the page runs in a window")
@@ -65,6 +71,30 @@ pub(crate) fn forget_session() {
     if let Some(storage) = session_storage() {
         let _ = storage.remove_item(TOKEN);
         let _ = storage.remove_item(LOGIN);
+        let _ = storage.remove_item(CALLS);
+    }
+}
+
+/// The calls that ran before the page was loaded anew.
+pub(crate) fn kept_calls() -> Vec<KeptCall> {
+    let text = session_storage().and_then(|storage| storage.get_item(CALLS).ok().flatten());
+    let kept = text.and_then(|text| serde_json::from_str(&text).ok());
+    let kept: Vec<(String, u64, Option<u64>)> = kept.unwrap_or_default();
+    kept.into_iter()
+        .map(|(unique_id, started, answered)| KeptCall {
+            unique_id,
+            started: Instant::from_micros(started),
+            answered: answered.map(Instant::from_micros),
+        })
+        .collect()
+}
+
+pub(crate) fn keep_calls(calls: &[KeptCall]) {
+    let micros = |call: &KeptCall| (call.started.as_micros(), call.answered.map(Instant::as_micros));
+    let kept = calls.iter().map(|call| (&call.unique_id, micros(call)));
+    let kept: Vec<_> = kept.map(|(id, (started, answered))| (id, started, answered)).collect();
+    if let (Some(storage), Ok(text)) = (session_storage(), serde_json::to_string(&kept)) {
+        let _ = storage.set_item(CALLS, &text);
     }
 }
 
@@ -77,21 +107,51 @@ fn session_storage() -> Option<Storage> {
     window().session_storage().ok().flatten()
 }
 
-/// Calls for the rest of the page's life when the network may have changed: back on line, another interface, seen
-/// again after sleep.
-pub(crate) fn on_page(changed: impl Fn() + Clone + 'static) {
-    let listen = |target: &JsValue, event: &str| {
-        let Some(target) = target.dyn_ref::<web_sys::EventTarget>() else { return };
-        let call: Closure<dyn FnMut()> = Closure::new(changed.clone());
-        let _ = target.add_event_listener_with_callback(event, call.as_ref().unchecked_ref());
-        call.forget();
-    };
-    listen(window().as_ref(), "online");
-    listen(window().as_ref(), "pageshow");
-    // Only some browsers tell of another interface.
-    if let Ok(connection) = Reflect::get(window().navigator().as_ref(), &JsValue::from_str("connection")) {
-        listen(&connection, "change");
+/// Calls for the rest of the page's life when the network may have changed: back on line, another interface, or the page
+/// back from where the browser had laid it aside.
+pub(crate) fn on_network(changed: impl Fn() + Clone + 'static) {
+    let window = window();
+    listen(window.as_ref(), "online", {
+        let changed = changed.clone();
+        move |_| changed()
+    });
+    listen(window.as_ref(), "pageshow", {
+        let changed = changed.clone();
+        move |event| {
+            if property(&event, "persisted").is_some_and(|persisted| persisted.is_truthy()) {
+                changed();
+            }
+        }
+    });
+    // Only some browsers tell of another interface, and some call each new estimate of its speed a change.
+    let Some(connection) = property(window.navigator().as_ref(), "connection") else { return };
+    let Ok(target) = connection.clone().dyn_into::<web_sys::EventTarget>() else { return };
+    let kind = move || property(&connection, "type").and_then(|kind| kind.as_string());
+    let known = RefCell::new(kind());
+    listen(&target, "change", move |_| {
+        let kind = kind();
+        if known.replace(kind.clone()) != kind {
+            changed();
+        }
+    });
+}
+
+/// Calls for the rest of the page's life when the person does what makes browsers let sound out.
+pub(crate) fn on_gesture(made: impl Fn() + Clone + 'static) {
+    for event in ["pointerdown", "pointerup", "keydown"] {
+        let made = made.clone();
+        listen(window().as_ref(), event, move |_| made());
     }
+}
+
+fn listen(target: &web_sys::EventTarget, event: &str, call: impl FnMut(JsValue) + 'static) {
+    let call: Closure<dyn FnMut(JsValue)> = Closure::new(call);
+    let _ = target.add_event_listener_with_callback(event, call.as_ref().unchecked_ref());
+    call.forget();
+}
+
+fn property(object: &JsValue, name: &str) -> Option<JsValue> {
+    Reflect::get(object, &JsValue::from_str(name)).ok()
 }
 
 /// Calls once when the page is left, until it is dropped.

@@ -1,3 +1,5 @@
+mod jobs;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -6,21 +8,17 @@ use softphone::{Direction, MediaFailure, PhoneCallId};
 use timing::Duration;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{
-    RtcConfiguration, RtcIceGatheringState, RtcIceServer, RtcOfferOptions, RtcPeerConnection,
-    RtcPeerConnectionState, RtcRtpSender, RtcRtpTransceiver, RtcRtpTransceiverDirection, RtcSdpType,
-    RtcSessionDescriptionInit, RtcTrackEvent,
+    RtcConfiguration, RtcIceServer, RtcPeerConnection, RtcPeerConnectionState, RtcRtpSender, RtcTrackEvent,
 };
 
 use super::clock::sleep;
 use super::levels::Ear;
-use super::microphone::Microphone;
+use super::microphone::{Microphone, Watch};
 use super::sound::{RemoteSound, play};
+use super::spawn_local;
 
-/// The server's candidates stand in its description, and ours are learnt from our checks (RFC 8445 §7.3.1.3): waiting
-/// for all of them would only make people wait.
-const GATHERING_LIMIT: Duration = Duration::from_millis(500);
 /// Short interruptions mend themselves.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The length of a key's tone and the pause after it, in milliseconds.
@@ -33,8 +31,19 @@ pub(crate) enum PeerEvent {
     Described(String),
     /// What was asked for could not be done.
     Failed(MediaFailure),
-    /// The microphone is open.
+    /// The browser is asked for the microphone, and may ask the person.
+    MicrophoneAsked,
+    /// The microphone is open, or gives sound again.
     MicrophoneOpen,
+    /// It was taken away, and this one is in its place.
+    MicrophoneChanged {
+        /// The device's name; empty if the browser does not tell.
+        label: String,
+    },
+    /// It was taken away, and no other could be opened; the connection stays.
+    MicrophoneLost(MediaFailure),
+    /// It is there, and gives nothing.
+    MicrophoneSilent,
     /// Sound can flow.
     Up,
     /// The path is gone.
@@ -95,11 +104,11 @@ struct Inner {
     closed: Cell<bool>,
     microphone_on: Cell<bool>,
     microphone: RefCell<Option<Microphone>>,
+    watch: RefCell<Option<Watch>>,
     sender: RefCell<Option<RtcRtpSender>>,
     sound: RefCell<Option<RemoteSound>>,
     ears: RefCell<(Option<Ear>, Option<Ear>)>,
     closures: RefCell<Option<Closures>>,
-    unplugged: RefCell<Option<Closure<dyn FnMut()>>>,
 }
 
 type Closures = (Closure<dyn FnMut(RtcTrackEvent)>, Closure<dyn FnMut()>);
@@ -119,11 +128,11 @@ impl Peer {
             closed: Cell::new(false),
             microphone_on: Cell::new(true),
             microphone: RefCell::new(None),
+            watch: RefCell::new(None),
             sender: RefCell::new(None),
             sound: RefCell::new(None),
             ears: RefCell::default(),
             closures: RefCell::new(None),
-            unplugged: RefCell::new(None),
         });
         listen(&inner);
         Some(Peer { inner })
@@ -159,6 +168,11 @@ impl Peer {
         if let Some(microphone) = &*self.inner.microphone.borrow() {
             microphone.track().set_enabled(on);
         }
+    }
+
+    /// Opens another microphone in the place of one that was taken away.
+    pub fn reopen_microphone(&self) {
+        self.job(Job::OtherMicrophone);
     }
 
     /// Sends a key by RFC 4733.
@@ -220,9 +234,9 @@ impl Drop for Peer {
         inner.ears.take();
         inner.sound.take();
         inner.sender.take();
+        inner.watch.take();
         inner.microphone.take();
         inner.closures.take();
-        inner.unplugged.take();
     }
 }
 
@@ -309,133 +323,4 @@ fn hear(inner: &Rc<Inner>, event: &RtcTrackEvent) {
             (inner.say)(PeerEvent::Blocked(!plays));
         }
     });
-}
-
-impl Inner {
-    async fn run(self: &Rc<Self>, job: Job) -> Result<(), MediaFailure> {
-        match job {
-            Job::Offer => {
-                self.open_microphone().await?;
-                self.describe(self.connection.create_offer()).await
-            }
-            Job::Answer { offer } => {
-                self.open_microphone().await?;
-                self.set_remote(RtcSdpType::Offer, &offer).await?;
-                self.describe(self.connection.create_answer()).await
-            }
-            Job::SetAnswer { answer, provisional } => {
-                let kind = if provisional { RtcSdpType::Pranswer } else { RtcSdpType::Answer };
-                // A final answer may repeat a provisional one that settled the matter.
-                if self.connection.signaling_state() == web_sys::RtcSignalingState::Stable {
-                    return Ok(());
-                }
-                self.set_remote(kind, &answer).await
-            }
-            Job::Reoffer { direction, restart_ice } => {
-                self.set_direction(direction);
-                let options = RtcOfferOptions::new();
-                options.set_ice_restart(restart_ice);
-                self.describe(self.connection.create_offer_with_rtc_offer_options(&options)).await
-            }
-            Job::RollBack => {
-                if self.connection.signaling_state() == web_sys::RtcSignalingState::HaveLocalOffer {
-                    let back = RtcSessionDescriptionInit::new(RtcSdpType::Rollback);
-                    done(self.connection.set_local_description(&back)).await?;
-                }
-                Ok(())
-            }
-            Job::AnswerReoffer { offer, direction } => {
-                self.set_remote(RtcSdpType::Offer, &offer).await?;
-                self.set_direction(direction);
-                self.describe(self.connection.create_answer()).await
-            }
-            Job::OtherMicrophone => {
-                let sender = self.sender.borrow().clone();
-                let microphone = Microphone::open().await?;
-                if let Some(sender) = sender {
-                    done(sender.replace_track(Some(microphone.track()))).await?;
-                }
-                self.keep(microphone);
-                Ok(())
-            }
-        }
-    }
-
-    async fn open_microphone(self: &Rc<Self>) -> Result<(), MediaFailure> {
-        if self.microphone.borrow().is_some() {
-            return Ok(());
-        }
-        let microphone = Microphone::open().await?;
-        if self.closed.get() {
-            return Ok(());
-        }
-        let sender = self.connection.add_track_0(microphone.track(), microphone.stream());
-        self.sender.replace(Some(sender));
-        self.keep(microphone);
-        Ok(())
-    }
-
-    fn keep(self: &Rc<Self>, microphone: Microphone) {
-        if self.closed.get() {
-            return;
-        }
-        microphone.track().set_enabled(self.microphone_on.get());
-        let weak = Rc::downgrade(self);
-        // Pulled out while we talk: take what the browser has instead.
-        let unplugged: Closure<dyn FnMut()> = Closure::new(move || {
-            if let Some(inner) = weak.upgrade() {
-                inner.jobs.borrow_mut().push_back(Job::OtherMicrophone);
-                work(&inner);
-            }
-        });
-        microphone.track().set_onended(Some(unplugged.as_ref().unchecked_ref()));
-        self.ears.borrow_mut().0 = Ear::new(microphone.stream());
-        self.microphone.replace(Some(microphone));
-        self.unplugged.replace(Some(unplugged));
-        (self.say)(PeerEvent::MicrophoneOpen);
-    }
-
-    fn set_direction(&self, direction: Direction) {
-        let direction = match direction {
-            Direction::SendRecv => RtcRtpTransceiverDirection::Sendrecv,
-            Direction::SendOnly => RtcRtpTransceiverDirection::Sendonly,
-            Direction::RecvOnly => RtcRtpTransceiverDirection::Recvonly,
-            Direction::Inactive => RtcRtpTransceiverDirection::Inactive,
-        };
-        for transceiver in self.connection.get_transceivers() {
-            if let Ok(transceiver) = transceiver.dyn_into::<RtcRtpTransceiver>() {
-                transceiver.set_direction(direction);
-            }
-        }
-    }
-
-    async fn set_remote(&self, kind: RtcSdpType, sdp: &str) -> Result<(), MediaFailure> {
-        let description = RtcSessionDescriptionInit::new(kind);
-        description.set_sdp(sdp);
-        done(self.connection.set_remote_description(&description)).await
-    }
-
-    /// Takes what was made as the local description, and tells it with the candidates found in time.
-    async fn describe(&self, made: js_sys::Promise) -> Result<(), MediaFailure> {
-        let made = JsFuture::from(made).await.map_err(|_| MediaFailure::Negotiation)?;
-        done(self.connection.set_local_description(made.unchecked_ref())).await?;
-        let step = Duration::from_millis(20);
-        let mut waited = Duration::ZERO;
-        while waited < GATHERING_LIMIT
-            && !self.closed.get()
-            && self.connection.ice_gathering_state() != RtcIceGatheringState::Complete
-        {
-            sleep(step).await;
-            waited += step;
-        }
-        let description = self.connection.local_description().ok_or(MediaFailure::Negotiation)?;
-        if !self.closed.get() {
-            (self.say)(PeerEvent::Described(description.sdp()));
-        }
-        Ok(())
-    }
-}
-
-async fn done(promise: js_sys::Promise) -> Result<(), MediaFailure> {
-    JsFuture::from(promise).await.map(drop).map_err(|_| MediaFailure::Negotiation)
 }

@@ -36,30 +36,44 @@ pub(crate) fn is_running() -> bool {
     })
 }
 
-/// Lets sound out. Only a click makes browsers agree, so this is called from one. Whether they did.
-pub(crate) async fn allow() -> bool {
+/// What the browser lets out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Allowed {
+    /// The bell, by Web Audio.
+    pub bell: bool,
+    /// The voices of all calls.
+    pub voices: bool,
+}
+
+/// Lets sound out. Only a click makes browsers agree, so this is called from one.
+pub(crate) fn allow() -> impl Future<Output = Allowed> {
+    // At once, while the click lasts.
     if let Some(context) = context() {
         let _ = context.resume();
     }
-    // A browser that does not agree leaves the promise open instead of rejecting it.
-    for _ in 0..PATIENCE {
-        if is_running() {
-            break;
+    async {
+        // A browser that does not agree leaves the promise open instead of rejecting it.
+        for _ in 0..PATIENCE {
+            if is_running() {
+                break;
+            }
+            sleep(STEP).await;
         }
-        sleep(STEP).await;
+        Allowed { voices: play_all().await, bell: is_running() }
     }
-    let mut allowed = is_running();
-    let Some(place) = place() else { return allowed };
+}
+
+async fn play_all() -> bool {
+    let Some(place) = place() else { return true };
     let elements = place.children();
+    let mut all = true;
     for index in 0..elements.length() {
-        let Some(element) =
-            elements.item(index).and_then(|element| element.dyn_into::<HtmlAudioElement>().ok())
-        else {
-            continue;
-        };
-        allowed &= play(&element).await;
+        let element = elements.item(index).and_then(|element| element.dyn_into::<HtmlAudioElement>().ok());
+        if let Some(element) = element {
+            all &= play(&element).await;
+        }
     }
-    allowed
+    all
 }
 
 /// The remote sound of one call: an `<audio data-call="N">` in the document. Dropping it takes it out.

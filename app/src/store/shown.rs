@@ -1,9 +1,9 @@
 use desk::{Desk, DeskState};
-use leptos::prelude::*;
 use timing::Instant;
 
 use super::{Levels, Store};
 use crate::browser::now;
+use crate::signal::{WriteSignal, signal};
 
 /// The signals that the wiring writes.
 #[derive(Clone, Copy)]
@@ -19,7 +19,10 @@ pub(super) struct Shown {
     pub(super) tab: WriteSignal<desk::Tab>,
     pub(super) take: WriteSignal<desk::Control>,
     pub(super) microphone: WriteSignal<desk::Microphone>,
-    pub(super) sound_blocked: WriteSignal<bool>,
+    pub(super) outage: WriteSignal<Option<desk::Outage>>,
+    pub(super) recent: WriteSignal<Vec<desk::PastCall>>,
+    pub(super) muted: WriteSignal<bool>,
+    pub(super) sound_blocked: WriteSignal<Option<&'static str>>,
     pub(super) notices: WriteSignal<Vec<desk::Notice>>,
     pub(super) levels: WriteSignal<Levels>,
     pub(super) now: WriteSignal<Instant>,
@@ -40,7 +43,10 @@ impl Shown {
         let tab = signal(desk.tab());
         let take = signal(desk.can_take_phone());
         let microphone = signal(desk.microphone());
-        let sound_blocked = signal(false);
+        let outage = signal(None);
+        let recent = signal(Vec::new());
+        let muted = signal(false);
+        let sound_blocked = signal(None);
         let notices = signal(Vec::new());
         let levels = signal(Levels::default());
         let clock = signal(now());
@@ -56,6 +62,9 @@ impl Shown {
             tab: tab.1,
             take: take.1,
             microphone: microphone.1,
+            outage: outage.1,
+            recent: recent.1,
+            muted: muted.1,
             sound_blocked: sound_blocked.1,
             notices: notices.1,
             levels: levels.1,
@@ -73,6 +82,9 @@ impl Shown {
             tab: tab.0,
             take: take.0,
             microphone: microphone.0,
+            outage: outage.0,
+            recent: recent.0,
+            muted: muted.0,
             sound_blocked: sound_blocked.0,
             notices: notices.0,
             levels: levels.0,
@@ -94,22 +106,10 @@ impl Shown {
         self.tab.show(desk.tab());
         self.take.show(desk.can_take_phone());
         self.microphone.show(desk.microphone());
+        self.outage.show(desk.outage());
+        self.recent.show(desk.recent().to_vec());
+        self.muted.show(desk.muted());
         self.sound_blocked.show(desk.sound_blocked());
         self.notices.show(desk.notices().to_vec());
-    }
-}
-
-/// Writes what differs, so that views wake only for what has changed.
-pub(super) trait Show<T> {
-    fn show(&self, value: T);
-}
-
-impl<T: PartialEq + Send + Sync + 'static> Show<T> for WriteSignal<T> {
-    fn show(&self, value: T) {
-        self.maybe_update(|old| {
-            let differs = *old != value;
-            *old = value;
-            differs
-        });
     }
 }

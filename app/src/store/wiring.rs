@@ -4,16 +4,16 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 
-use desk::{Command, Desk, DeskState, Event, Order};
+use desk::{CallMicrophone, Command, Desk, DeskState, Event, KeptCall, Order};
 use leptos::prelude::Set;
 use softphone::{PhoneCallId, Softphone};
 use timing::{Deadline, Duration, Instant};
-use wasm_bindgen_futures::spawn_local;
 
-use super::shown::{Show, Shown};
+use super::shown::Shown;
 use super::{Levels, Store};
 use crate::browser::{
-    self, Claim, IceServers, Peer, PeerEvent, Ring, Socket, SocketEvent, Timer, every, now, seed, socket_url,
+    self, Check, Claim, IceServers, Peer, PeerEvent, Ring, Socket, SocketEvent, Timer, every, now, seed,
+    socket_url, spawn_local,
 };
 
 /// How often meters move.
@@ -34,6 +34,8 @@ enum Input {
     Sip(u64, SocketEvent),
     Peer(PhoneCallId, PeerEvent),
     NetworkChanged,
+    /// The person has clicked or typed, whatever it was.
+    Gesture,
     Timeout,
     Meter,
 }
@@ -50,6 +52,9 @@ struct Wiring {
     peers: BTreeMap<PhoneCallId, Box<Peer>>,
     servers: IceServers,
     claim: Option<Claim>,
+    check: Option<Check>,
+    /// What is kept in the browser for a reload.
+    kept: Vec<KeptCall>,
     ring: Option<Ring>,
     timer: Timer,
 }
@@ -71,16 +76,22 @@ pub(super) fn start() -> Store {
         peers: BTreeMap::new(),
         servers: IceServers::default(),
         claim: None,
+        check: None,
+        kept: browser::kept_calls(),
         ring: None,
         timer: Timer::new(|| give(Input::Timeout)),
     }));
     std::mem::forget((every(SECOND, move || shown.now.set(now())), every(METER, || give(Input::Meter))));
-    browser::on_page(|| give(Input::NetworkChanged));
+    browser::on_network(|| give(Input::NetworkChanged));
+    browser::on_gesture(|| give(Input::Gesture));
+    browser::on_devices(look_for_microphones);
     if !browser::is_secure() {
         tell(Event::Microphone(desk::Microphone::Insecure));
     }
     if let Some(login) = browser::kept_session() {
-        tell(Event::SessionFound { login });
+        tell(Event::SessionFound { login, calls: browser::kept_calls() });
+        // Nobody has clicked on this page yet: better to know now than at the first call that it would ring unheard.
+        allow_sound();
     }
     store
 }
@@ -98,9 +109,31 @@ pub(super) fn sign_in(login: String, password: String) {
 }
 
 pub(super) fn allow_sound() {
+    let allowed = browser::allow_sound();
     spawn_local(async {
-        let allowed = browser::allow_sound().await;
-        tell(Event::SoundBlocked(!allowed));
+        let allowed = allowed.await;
+        tell(Event::BellBlocked(!allowed.bell));
+        tell(Event::VoiceBlocked(!allowed.voices));
+    });
+}
+
+fn look_for_microphones() {
+    spawn_local(async {
+        let (allowed, present) = browser::look_for_microphones().await;
+        tell(Event::DevicesChanged { allowed, present });
+    });
+}
+
+/// Opens the microphone and gives it back at once.
+fn try_microphone() {
+    spawn_local(async {
+        let found = match browser::Microphone::open().await {
+            Ok(_) => Some(desk::Microphone::Ready),
+            Err(failure) => desk::Microphone::after(failure),
+        };
+        if let Some(found) = found {
+            tell(Event::Microphone(found));
+        }
     });
 }
 
@@ -154,6 +187,8 @@ impl Wiring {
                 self.desk.apply(Event::NetworkChanged, now);
                 self.phone.handle_network_change(now);
             }
+            Input::Gesture if self.desk.sound_blocked().is_some() => return allow_sound(),
+            Input::Gesture => return,
             Input::Timeout => {
                 self.desk.handle_timeout(now);
                 self.phone.handle_timeout(now);
@@ -167,8 +202,16 @@ impl Wiring {
         self.drain(now);
         self.ring();
         self.shown.show(&self.desk);
+        self.keep_calls();
         let wake = Deadline::sooner(self.desk.poll_timeout(), self.phone.poll_timeout());
         self.timer.set(wake.map(|deadline| deadline.at), now);
+    }
+
+    fn keep_calls(&mut self) {
+        if let Some(calls) = self.desk.kept_calls().filter(|calls| *calls != self.kept) {
+            browser::keep_calls(&calls);
+            self.kept = calls;
+        }
     }
 
     fn click(&mut self, command: Command, now: Instant) -> bool {
@@ -222,12 +265,24 @@ impl Wiring {
         match event {
             PeerEvent::Described(sdp) => self.phone.local_description(call, sdp, now),
             PeerEvent::Failed(failure) => self.phone.media_failed(call, failure, now),
-            PeerEvent::MicrophoneOpen => self.desk.apply(Event::Microphone(desk::Microphone::Ready), now),
+            PeerEvent::MicrophoneAsked => self.microphone_is(call, CallMicrophone::Asked, now),
+            PeerEvent::MicrophoneOpen => self.microphone_is(call, CallMicrophone::Open, now),
+            PeerEvent::MicrophoneChanged { label } => {
+                self.microphone_is(call, CallMicrophone::Changed { label }, now);
+            }
+            PeerEvent::MicrophoneLost(failure) => {
+                self.microphone_is(call, CallMicrophone::Lost(failure), now);
+            }
+            PeerEvent::MicrophoneSilent => self.microphone_is(call, CallMicrophone::Silent, now),
             PeerEvent::Up => self.phone.media_up(call),
             PeerEvent::Lost => self.phone.media_lost(call, now),
             PeerEvent::ToneFailed(key) => self.phone.tone_failed(call, key, now),
-            PeerEvent::Blocked(blocked) => self.desk.apply(Event::SoundBlocked(blocked), now),
+            PeerEvent::Blocked(blocked) => self.desk.apply(Event::VoiceBlocked(blocked), now),
         }
+    }
+
+    fn microphone_is(&mut self, call: PhoneCallId, microphone: CallMicrophone, now: Instant) {
+        self.desk.apply(Event::CallMicrophone { call, microphone }, now);
     }
 
     /// Until neither core wants anything any more.
@@ -253,11 +308,14 @@ impl Wiring {
         match order {
             Order::OpenEvents => self.open_events(now),
             Order::CloseEvents => self.cti = None,
-            Order::CheckSession => spawn_local(async {
-                let check = browser::check().await;
-                tell(Event::SessionChecked(check));
-            }),
-            Order::ForgetSession => browser::forget_session(),
+            Order::CheckSession => {
+                self.check = Some(Check::new(|check| tell(Event::SessionChecked(check))));
+            }
+            Order::ForgetSession => {
+                self.check = None;
+                self.kept.clear();
+                browser::forget_session();
+            }
             Order::Cti(command) => {
                 if let Some(cti) = &self.cti {
                     cti.send_text(&command.to_json());
@@ -269,6 +327,8 @@ impl Wiring {
                 }
             }
             Order::HurryPhone => self.phone.hurry(now),
+            Order::TryMicrophone => try_microphone(),
+            Order::ReopenMicrophone { call } => self.with_peer(call, Peer::reopen_microphone),
             Order::UseIceServers(config) => self.servers = IceServers::new(&config),
             Order::ClaimPhone { login, steal } => {
                 self.claim = None;

@@ -14,12 +14,14 @@ const TURN: Duration = Duration::from_secs(1);
 pub struct Announcer {
     polite: Voice,
     urgent: Voice,
+    refusal: RwSignal<String>,
 }
 
 impl Announcer {
     /// Makes the announcer and offers it to all views below.
     pub fn provide() -> Self {
-        let announcer = Self { polite: Voice::new(), urgent: Voice::new() };
+        let announcer =
+            Self { polite: Voice::new(), urgent: Voice::new(), refusal: RwSignal::new(String::new()) };
         provide_context(announcer);
         announcer
     }
@@ -27,6 +29,18 @@ impl Announcer {
     /// Says this when the screen reader pauses.
     pub fn say(self, message: impl Into<String>) {
         self.polite.say(message.into());
+    }
+
+    /// Says why a press did nothing, and lets the page show it.
+    pub fn refuse(self, reason: impl Into<String>) {
+        let text = reason.into();
+        self.say(text.clone());
+        self.refusal.set(text);
+    }
+
+    /// The latest refusal, empty before the first; the same one again wakes its readers too.
+    pub fn refusal(self) -> String {
+        self.refusal.get()
     }
 
     /// Says this at once: a call rings, the sound is lost.

@@ -22,6 +22,7 @@ pub struct Button {
     hint: Blocked,
     icon_only: bool,
     submits: bool,
+    deliberate: bool,
     blocked: Live<Blocked>,
     busy: Live<bool>,
     lit: Live<bool>,
@@ -39,6 +40,7 @@ pub fn button(label: &'static str, press: impl Fn() + Send + Sync + 'static) -> 
         hint: None,
         icon_only: false,
         submits: false,
+        deliberate: false,
         blocked: fixed(None),
         busy: fixed(false),
         lit: fixed(false),
@@ -92,6 +94,11 @@ impl Button {
         Self { submits: true, ..self }
     }
 
+    /// The second click of a double click does nothing: what the first one did has made another button of this one.
+    pub fn deliberate(self) -> Self {
+        Self { deliberate: true, ..self }
+    }
+
     /// It cannot be used while this gives a reason: a press then says the reason and does nothing else.
     pub fn blocked(self, blocked: impl Fn() -> Blocked + Send + Sync + 'static) -> Self {
         Self { blocked: live(blocked), ..self }
@@ -114,17 +121,31 @@ impl Button {
 
     /// The button in the page.
     pub fn show(self) -> Block {
-        let Self { label, press, glyph, kind, size, hint, icon_only, submits, blocked, busy, lit, expanded } =
-            self;
+        let Self {
+            label,
+            press,
+            glyph,
+            kind,
+            size,
+            hint,
+            icon_only,
+            submits,
+            deliberate,
+            blocked,
+            busy,
+            lit,
+            expanded,
+        } = self;
         let announcer = use_context::<Announcer>();
         let (asked, why, off, waits) = (blocked.clone(), blocked.clone(), blocked, busy.clone());
         let click = move |event: ev::MouseEvent| match untrack(|| asked()) {
             Some(reason) => {
                 event.prevent_default();
                 if let Some(announcer) = announcer {
-                    announcer.say(reason);
+                    announcer.refuse(reason);
                 }
             }
+            None if deliberate && event.detail() > 1 => {}
             None => press(),
         };
         view! {

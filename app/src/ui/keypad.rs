@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
 
-use super::block::{Block, IntoBlock};
+use super::{
+    block::{Block, IntoBlock},
+    live::follow,
+};
 
 const KEYS: [(char, &str, &str); 12] = [
     ('1', "1", ""),
@@ -26,7 +29,8 @@ pub fn is_key(character: char) -> bool {
     KEYS.iter().any(|(key, ..)| *key == character)
 }
 
-/// A group of twelve buttons; `press` gets the character of the one pressed.
+/// A group of twelve buttons; `press` gets the character of the one pressed. The first takes the focus: a keypad is
+/// opened to be used.
 pub fn keypad(name: &'static str, press: impl Fn(char) + Send + Sync + 'static) -> Block {
     let press: Arc<dyn Fn(char) + Send + Sync> = Arc::new(press);
     let keys: Vec<_> = KEYS
@@ -41,5 +45,12 @@ pub fn keypad(name: &'static str, press: impl Fn(char) + Send + Sync + 'static) 
             }
         })
         .collect();
-    view! { <div class="keypad" role="group" aria-label=name>{keys}</div> }.block()
+    let pad = NodeRef::<html::Div>::new();
+    follow(move || {
+        let first = pad.get().and_then(|pad| pad.query_selector("button").ok().flatten());
+        if let Some(first) = first {
+            let _ = first.unchecked_into::<HtmlElement>().focus();
+        }
+    });
+    view! { <div node_ref=pad class="keypad" role="group" aria-label=name>{keys}</div> }.block()
 }

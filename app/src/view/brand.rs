@@ -26,3 +26,13 @@ pub fn Brand() -> impl IntoView {
         </a>
     }
 }
+
+/// Mark and name on the desk, where there is no way home: following it would let a call go.
+pub fn sign() -> impl IntoView {
+    view! {
+        <span class="brand">
+            <Mark/>
+            <span class="brand-name">"Hotdesk"</span>
+        </span>
+    }
+}

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use timing::{Duration, Instant};
 
+use crate::signal::ReadSignal;
 use crate::ui::block::{Block, IntoBlock};
 use crate::ui::live::live;
 

@@ -1,6 +1,10 @@
 //! What every page does to the document around it.
 
-use leptos::{prelude::*, wasm_bindgen::JsCast, web_sys::HtmlElement};
+use leptos::{
+    prelude::*,
+    wasm_bindgen::JsCast,
+    web_sys::{Element, HtmlElement},
+};
 
 /// Puts `view` in the place of the shell's skeleton (`#app` of the HTML page).
 pub fn mount<F, N>(view: F)
@@ -21,12 +25,14 @@ pub fn name_screen(name: &str) {
 }
 
 /// Moves the focus to an element of the page if what had it is gone: a keyboard must not fall off the page with a
-/// button that vanished.
-pub fn catch_focus(id: &'static str) {
+/// button that vanished. A heading or section that was given the focus so gives it on.
+pub fn catch_focus(id: impl Into<String>) {
+    let id = id.into();
     request_animation_frame(move || {
         let active = document().active_element();
-        if active.is_none_or(|active| active.tag_name() == "BODY") {
-            focus_on(id);
+        let parked = |active: &Element| active.get_attribute("tabindex").as_deref() == Some("-1");
+        if active.is_none_or(|active| active.tag_name() == "BODY" || parked(&active)) {
+            focus_on(&id);
         }
     });
 }

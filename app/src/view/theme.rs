@@ -43,6 +43,14 @@ impl Theme {
         }
     }
 
+    const fn word(self) -> &'static str {
+        match self {
+            Self::System => "Theme: as the system",
+            Self::Light => "Theme: light",
+            Self::Dark => "Theme: dark",
+        }
+    }
+
     const fn glyph(self) -> Glyph {
         match self {
             Self::System => Glyph::Theme,
@@ -75,8 +83,11 @@ pub fn theme_switch() -> Block {
         theme.update(|theme| *theme = theme.next());
         theme.get_untracked().choose();
     };
-    let switch =
-        button("Theme", turn).glyphs(move || theme.get().glyph()).hint("System, light or dark").icon_only();
+    let switch = button("Theme", turn)
+        .word(move || theme.get().word())
+        .glyphs(move || theme.get().glyph())
+        .hint("System, light or dark")
+        .icon_only();
     view! { <span data-theme-choice=live(move || theme.get().slug())>{switch.show()}</span> }.block()
 }
 

@@ -96,12 +96,23 @@ impl<'a> Fields<'a> {
     pub(crate) fn text_map(self, field: &'static str) -> Result<BTreeMap<String, String>, Malformed> {
         let Some(value) = self.value(field) else { return Ok(BTreeMap::new()) };
         let members = value.as_object().ok_or(Malformed::NotAnObject(field))?;
-        members
-            .iter()
-            .filter(|(_, value)| !value.is_null())
-            .map(|(name, value)| Ok((name.clone(), text_of(value, field)?)))
-            .collect()
+        let given = members.iter().filter(|(_, value)| !value.is_null());
+        read_map(given, |(name, value)| Ok((name.clone(), text_of(value, field)?)))
     }
+}
+
+/// A map of what is read from each item. Not by `collect`: that sorts first, and a page would carry the sorting code
+/// of each kind of map.
+pub(crate) fn read_map<I, V>(
+    items: impl IntoIterator<Item = I>,
+    read: impl Fn(I) -> Result<(String, V), Malformed>,
+) -> Result<BTreeMap<String, V>, Malformed> {
+    let mut map = BTreeMap::new();
+    for item in items {
+        let (name, value) = read(item)?;
+        map.insert(name, value);
+    }
+    Ok(map)
 }
 
 pub(crate) fn array_of<'a>(value: &'a Value, field: &'static str) -> Result<&'a [Value], Malformed> {
@@ -111,7 +122,11 @@ pub(crate) fn array_of<'a>(value: &'a Value, field: &'static str) -> Result<&'a 
 fn text_of(value: &Value, field: &'static str) -> Result<String, Malformed> {
     match value {
         Value::String(text) => Ok(text.clone()),
-        Value::Number(number) => Ok(number.to_string()),
+        // Whole numbers only: what is written for a fraction is not always what was read.
+        Value::Number(number) => {
+            let whole = number.as_i64().map(|whole| whole.to_string());
+            whole.ok_or(Malformed::Wrong { field, expected: "a string" })
+        }
         Value::Bool(flag) => Ok(if *flag { "true" } else { "false" }.to_owned()),
         _ => Err(Malformed::Wrong { field, expected: "a string" }),
     }
@@ -195,7 +210,7 @@ pub(crate) fn array<T>(items: &[T], mut json: impl FnMut(&T) -> String) -> Strin
 }
 
 fn quoted(text: &str) -> String {
-    Value::String(text.to_owned()).to_string()
+    serde_json::to_string(text).expect("every text can be written as JSON")
 }
 
 #[cfg(test)]
@@ -235,6 +250,7 @@ mod tests {
         let fields = Fields::of(&value, "frame").unwrap();
         assert_eq!(fields.integer("a"), Ok(12));
         assert_eq!(fields.text("b"), Ok("12".to_owned()));
+        assert_eq!(fields.text("e"), Err(Malformed::Wrong { field: "e", expected: "a string" }));
         assert_eq!(fields.integer_if_given("c"), Ok(None));
         assert_eq!(fields.integer("d"), Err(Malformed::Wrong { field: "d", expected: "an integer" }));
         assert_eq!(fields.integer("e"), Err(Malformed::Wrong { field: "e", expected: "an integer" }));

@@ -327,9 +327,9 @@ pub(crate) fn preferences_from_value(value: &Value) -> Result<BTreeMap<String, P
         ))
     };
     match value {
-        Value::Array(items) => items.iter().map(preference).collect(),
+        Value::Array(items) => json::read_map(items, preference),
         Value::Object(members) => {
-            members.iter().map(|(key, value)| Ok((key.clone(), preference(value)?.1))).collect()
+            json::read_map(members, |(key, value)| Ok((key.clone(), preference(value)?.1)))
         }
         _ => Err(Malformed::NotAnObject("UserPreference")),
     }

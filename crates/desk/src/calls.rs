@@ -1,12 +1,15 @@
+mod entry;
+
 use std::collections::VecDeque;
 
 use cti::{EventType, PhoneEvent};
-use softphone::{CallDirection, CallState, MediaState, Pending, PhoneCall, PhoneCallId};
+use softphone::{CallEnd, PhoneCall, PhoneCallId};
 use timing::Instant;
 
-use crate::card::{CallCard, CardId, CardState, Direction, Waiting};
-use crate::control::{Circumstances, controls};
-use crate::text::readable;
+use crate::card::{CallCard, CardId, CardState, Voice};
+use crate::recent::{Outcome, PastCall, Recent};
+use entry::ServerCall;
+pub(crate) use entry::{Asked, Entry};
 
 /// The user's calls, each seen from two sides: the softphone's, where the sound is, and the server's, which knows the
 /// names and the calls of other devices. The SIP Call-ID joins the two.
@@ -16,32 +19,45 @@ pub(crate) struct Calls {
     next: u64,
     /// Call-IDs of the last calls that ended here: what the server still says about them comes too late.
     over: VecDeque<String>,
+    /// What was kept over a reload of the page.
+    kept: Vec<KeptCall>,
+    recent: Recent,
 }
 
+/// How many endings are remembered.
 const REMEMBERED: usize = 16;
 
-#[derive(Debug)]
-pub(crate) struct Entry {
-    pub id: CardId,
-    pub phone: Option<PhoneCall>,
-    pub server: Option<ServerCall>,
-    pub ending: bool,
-    pub keys: String,
-}
-
-#[derive(Debug)]
-pub(crate) struct ServerCall {
-    pub event: PhoneEvent,
-    pub state: CardState,
-    pub since: Instant,
+/// What a reload of the page would lose: the server tells which calls run, but not since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCall {
+    /// The server's name for the call.
+    pub unique_id: String,
+    /// When it began.
     pub started: Instant,
+    /// When it was answered.
     pub answered: Option<Instant>,
 }
 
 impl Calls {
+    /// The page was loaded anew, and these calls ran before.
+    pub fn keep(&mut self, kept: Vec<KeptCall>) {
+        self.kept = kept;
+    }
+
+    /// What should be kept over a reload.
+    pub fn kept(&self) -> Vec<KeptCall> {
+        self.list
+            .iter()
+            .filter_map(|entry| {
+                let (_, started, answered) = entry.times();
+                Some(KeptCall { unique_id: entry.unique_id()?, started, answered })
+            })
+            .collect()
+    }
+
     /// The softphone has a call, and this is how it is.
     pub fn phone_changed(&mut self, call: PhoneCall) {
-        let here = |entry: &Entry| entry.phone.as_ref().is_some_and(|phone| phone.id == call.id);
+        let here = |entry: &Entry| entry.phone_id() == Some(call.id);
         let named = |entry: &Entry| {
             let told = entry.server.as_ref().and_then(|server| server.event.sip_call_id());
             entry.phone.is_none() && told.is_some() && told == call.sip_call_id.as_deref()
@@ -54,12 +70,26 @@ impl Calls {
     }
 
     /// The softphone's call is over.
-    pub fn phone_ended(&mut self, call: &PhoneCall) {
+    pub fn phone_ended(&mut self, call: &PhoneCall, end: CallEnd, now: Instant) {
+        let index = self.list.iter().position(|entry| entry.phone_id() == Some(call.id));
+        if end == CallEnd::AnsweredElsewhere
+            && let Some(entry) = index.map(|index| &mut self.list[index])
+            && entry.server.as_ref().is_some_and(|server| !server.released)
+        {
+            // It goes on at another phone, and the server tells how.
+            (entry.phone, entry.voice, entry.elsewhere) = (None, Voice::Open, true);
+            return;
+        }
         if let Some(sip_call_id) = &call.sip_call_id {
             self.over.truncate(REMEMBERED - 1);
             self.over.push_front(sip_call_id.clone());
         }
-        self.list.retain(|entry| entry.phone.as_ref().is_none_or(|phone| phone.id != call.id));
+        if let Some(index) = index {
+            let mut entry = self.list.remove(index);
+            entry.phone = Some(call.clone());
+            let outcome = Outcome::of(call, end, entry.direction());
+            self.recent.add(PastCall::of(entry.card(false, false), outcome, now));
+        }
     }
 
     /// The server tells of one of the user's calls.
@@ -69,24 +99,47 @@ impl Calls {
         }
         let index = self.join(&event).or_else(|| self.list.iter().position(|entry| entry.is(&event)));
         let Some(state) = state_of(event.event_type) else {
-            // A call whose sound is here ends when its dialog does.
             if let Some(index) = index {
-                self.list[index].server = None;
-                self.list.retain(|entry| entry.phone.is_some() || entry.server.is_some());
+                self.released(index, now);
             }
             return;
         };
+        let server = self.told(event, state, now);
         match index {
-            Some(index) => {
-                let entry = &mut self.list[index];
-                entry.ending = false;
-                match &mut entry.server {
-                    Some(server) => server.update(event, state, now),
-                    none => *none = Some(ServerCall::new(event, state, now)),
-                }
-            }
-            None => self.add(None, Some(ServerCall::new(event, state, now))),
+            Some(index) => self.list[index].server_told(server),
+            None => self.add(None, Some(server)),
         }
+    }
+
+    /// A call as the server tells of it for the first time.
+    fn told(&self, event: PhoneEvent, state: CardState, now: Instant) -> ServerCall {
+        let kept = self.kept.iter().find(|kept| kept.unique_id == event.unique_id);
+        let answered = kept.map_or(Some(now), |kept| kept.answered.or(Some(now)));
+        ServerCall {
+            started: kept.map_or(now, |kept| kept.started),
+            answered: answered.filter(|_| state.is_answered()),
+            event,
+            state,
+            since: now,
+            released: false,
+        }
+    }
+
+    /// The server says that a call is over. One whose sound is here ends when its dialog does.
+    fn released(&mut self, index: usize, now: Instant) {
+        let entry = &mut self.list[index];
+        if let (Some(_), Some(server)) = (&entry.phone, &mut entry.server) {
+            server.released = true;
+        } else if entry.phone.is_none() {
+            let entry = self.list.remove(index);
+            self.mirrored_ended(&entry, now);
+        }
+    }
+
+    fn mirrored_ended(&mut self, entry: &Entry, now: Instant) {
+        let card = entry.card(false, false);
+        let outcome = if entry.elsewhere { Outcome::AnsweredElsewhere } else { Outcome::of_mirrored(&card) };
+        self.recent.add(PastCall::of(card, outcome, now));
     }
 
     /// The card of the server's call and that of the softphone's, where the server says only now that the two are one: it
@@ -95,24 +148,38 @@ impl Calls {
         let servers = self.list.iter().position(|entry| entry.phone.is_none() && entry.is(event))?;
         let phones = self.list.iter().position(|entry| entry.server.is_none() && entry.is(event))?;
         self.list[servers].phone = self.list[phones].phone.take();
+        self.list[servers].voice = self.list[phones].voice;
         self.list.remove(phones);
         Some(if phones < servers { servers - 1 } else { servers })
     }
 
     /// The server lists all of the user's calls: what it does not list and is not here is over.
     pub fn server_listed(&mut self, events: Vec<PhoneEvent>, now: Instant) {
-        self.list.retain(|entry| entry.phone.is_some() || events.iter().any(|event| entry.is(event)));
+        let goes_on = |entry: &Entry| entry.phone.is_some() || events.iter().any(|event| entry.is(event));
+        let (go_on, over) = std::mem::take(&mut self.list).into_iter().partition::<Vec<_>, _>(goes_on);
+        self.list = go_on;
+        for entry in over {
+            self.mirrored_ended(&entry, now);
+        }
         for event in events {
             self.server_changed(event, now);
         }
+        self.kept.clear();
     }
 
+    /// Nobody is signed in any more.
     pub fn clear(&mut self) {
         self.list.clear();
+        self.kept.clear();
+        self.recent.clear();
     }
 
     pub fn get_mut(&mut self, id: CardId) -> Option<&mut Entry> {
         self.list.iter_mut().find(|entry| entry.id == id)
+    }
+
+    pub fn of_phone(&mut self, id: PhoneCallId) -> Option<&mut Entry> {
+        self.list.iter_mut().find(|entry| entry.phone_id() == Some(id))
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Entry> {
@@ -124,144 +191,38 @@ impl Calls {
         self.list.iter().map(|entry| entry.card(phone_up, events_up)).collect()
     }
 
+    /// The calls that are over, newest first.
+    pub fn recent(&self) -> &[PastCall] {
+        self.recent.list()
+    }
+
+    /// When the first of the wishes that wait for the server has waited long enough.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.list.iter().filter_map(|entry| entry.asked.map(|asked| asked.until)).min()
+    }
+
+    /// Stops waiting for what the server has not done in time; whether there was any.
+    pub fn handle_timeout(&mut self, now: Instant) -> bool {
+        let mut any = false;
+        for entry in &mut self.list {
+            if entry.asked.take_if(|asked| asked.until <= now).is_some() {
+                any = true;
+            }
+        }
+        any
+    }
+
     fn add(&mut self, phone: Option<PhoneCall>, server: Option<ServerCall>) {
         self.next += 1;
-        self.list.push(Entry { id: CardId(self.next), phone, server, ending: false, keys: String::new() });
-    }
-}
-
-impl Entry {
-    fn is(&self, event: &PhoneEvent) -> bool {
-        let same_dialog = || {
-            let here = self.phone.as_ref().and_then(|phone| phone.sip_call_id.as_deref());
-            here.is_some() && here == event.sip_call_id()
-        };
-        match &self.server {
-            Some(server) if !event.unique_id.is_empty() => server.event.unique_id == event.unique_id,
-            Some(server) => server.event.linked_id == event.linked_id,
-            None => same_dialog(),
-        }
-    }
-
-    /// The server's name for it, which its commands take.
-    pub fn unique_id(&self) -> Option<String> {
-        self.server.as_ref().map(|server| server.event.unique_id.clone()).filter(|id| !id.is_empty())
-    }
-
-    pub fn phone_id(&self) -> Option<PhoneCallId> {
-        self.phone.as_ref().map(|phone| phone.id)
-    }
-
-    pub fn state(&self) -> CardState {
-        match (&self.phone, &self.server) {
-            (Some(phone), _) => match phone.state {
-                CallState::Dialling => CardState::Dialling,
-                CallState::Alerting => CardState::Alerting,
-                CallState::Ringing => CardState::Ringing,
-                CallState::Connecting => CardState::Connecting,
-                CallState::Established => CardState::OnCall,
-                CallState::Held => CardState::OnHold,
-            },
-            (None, Some(server)) => server.state,
-            (None, None) => CardState::Dialling,
-        }
-    }
-
-    /// Keeps what was sent: the last four keys are shown, those before are dots.
-    pub fn sent(&mut self, key: char) {
-        self.keys.push(key);
-        let hidden = self.keys.chars().count().saturating_sub(4);
-        self.keys = self.keys.chars().enumerate().map(|(n, c)| if n < hidden { '•' } else { c }).collect();
-    }
-
-    fn waiting(&self) -> Option<Waiting> {
-        if self.ending {
-            return Some(Waiting::End);
-        }
-        self.phone.as_ref()?.pending.map(|pending| match pending {
-            Pending::Answer => Waiting::Answer,
-            Pending::Hold => Waiting::Hold,
-            Pending::Resume => Waiting::Resume,
-        })
-    }
-
-    pub fn number(&self) -> String {
-        let server =
-            self.server.as_ref().map(|server| server.event.other_dn.as_str()).filter(|dn| !dn.is_empty());
-        readable(server.or(self.phone.as_ref().map(|phone| phone.remote_user.as_str())).unwrap_or_default())
-    }
-
-    pub fn name(&self) -> String {
-        let server = self.server.as_ref().map(|server| server.event.other_dname.as_str());
-        let phone = self.phone.as_ref().and_then(|phone| phone.remote_name.as_deref());
-        [server, phone]
-            .into_iter()
-            .flatten()
-            .map(readable)
-            .find(|name| !name.is_empty())
-            .unwrap_or_else(|| self.number())
-    }
-
-    fn card(&self, phone_up: bool, events_up: bool) -> CallCard {
-        let (state, waiting) = (self.state(), self.waiting());
-        let here = self.phone.is_some();
-        let origin = Instant::ORIGIN;
-        let server = self.server.as_ref();
-        let (since, started, answered) = match &self.phone {
-            Some(phone) => (phone.since, phone.started, phone.answered),
-            None => server.map_or((origin, origin, None), |s| (s.since, s.started, s.answered)),
-        };
-        CallCard {
-            id: self.id,
-            phone: self.phone_id(),
-            number: self.number(),
-            name: self.name(),
-            queue: server.and_then(|server| server.event.queue_name.as_deref()).map(readable),
-            direction: self.direction(),
-            state,
-            since,
-            started,
-            answered,
-            muted: self.phone.as_ref().is_some_and(|phone| phone.muted),
-            remote_held: self.phone.as_ref().is_some_and(|phone| phone.remote_held),
-            waiting,
-            sound: self.sound(),
-            keys: self.keys.clone(),
-            controls: controls(state, Circumstances { here, phone_up, events_up, waiting }),
-        }
-    }
-
-    pub fn sound(&self) -> Option<MediaState> {
-        self.phone.as_ref().map(|phone| phone.media)
-    }
-
-    fn direction(&self) -> Direction {
-        let incoming = match (&self.phone, &self.server) {
-            // A call that the server set up by ringing us with auto-answer is ours all the same.
-            (_, Some(server)) if server.event.direction == cti::CallDirection::Outgoing => false,
-            (Some(phone), _) => phone.direction == CallDirection::Incoming,
-            (None, server) => {
-                server.as_ref().is_some_and(|s| s.event.direction == cti::CallDirection::Incoming)
-            }
-        };
-        if incoming { Direction::Incoming } else { Direction::Outgoing }
-    }
-}
-
-impl ServerCall {
-    fn new(event: PhoneEvent, state: CardState, now: Instant) -> Self {
-        let answered = state.is_answered().then_some(now);
-        ServerCall { event, state, since: now, started: now, answered }
-    }
-
-    fn update(&mut self, event: PhoneEvent, state: CardState, now: Instant) {
-        self.event = event;
-        if self.state != state {
-            (self.state, self.since) = (state, now);
-        }
-        if state.is_answered() {
-            self.answered.get_or_insert(now);
-        }
+        self.list.push(Entry {
+            id: CardId(self.next),
+            phone,
+            server,
+            asked: None,
+            voice: Voice::Open,
+            elsewhere: false,
+            keys: String::new(),
+        });
     }
 }
 

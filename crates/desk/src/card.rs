@@ -1,7 +1,9 @@
 use softphone::{MediaState, PhoneCallId};
-use timing::Instant;
+use timing::{Duration, Instant};
 
-use crate::Controls;
+use crate::control::Controls;
+use crate::notice::Level;
+use crate::session::DeskState;
 
 /// One call card; the same for as long as the call lives, and never used twice in one page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -86,6 +88,22 @@ pub enum Waiting {
     End,
 }
 
+/// How the microphone of a call stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// Nothing is known to be wrong with it.
+    Open,
+    /// The browser was asked for it, and may be asking the person.
+    Asked {
+        /// Since when.
+        since: Instant,
+    },
+    /// It was taken away, and the call goes on.
+    Lost,
+    /// It is there, and gives nothing.
+    Silent,
+}
+
 /// One call as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallCard {
@@ -117,16 +135,38 @@ pub struct CallCard {
     pub waiting: Option<Waiting>,
     /// The sound's path; none if the sound is elsewhere.
     pub sound: Option<MediaState>,
+    /// The microphone of this call.
+    pub voice: Voice,
     /// The keys sent, all but the last four hidden.
     pub keys: String,
     /// What can be clicked.
     pub controls: Controls,
 }
 
+/// A browser that has the person's leave opens the microphone sooner than this.
+const ASKING_AFTER: Duration = Duration::from_secs(1);
+/// A path that is there sooner than this is not worth a word.
+const CONNECTING_AFTER: Duration = Duration::from_secs(2);
+
 impl CallCard {
     /// Whether the sound of this call is in this tab.
     pub fn is_here(&self) -> bool {
         self.phone.is_some()
+    }
+
+    /// Whether the two talk, in whatever tab.
+    pub fn is_live(&self) -> bool {
+        self.state == CardState::OnCall
+    }
+
+    /// Whether it has the sound of this tab: what is on hold is not heard.
+    pub fn has_sound(&self) -> bool {
+        self.is_here() && self.is_live()
+    }
+
+    /// Whether it waits for our answer.
+    pub fn rings(&self) -> bool {
+        self.state == CardState::Ringing && self.direction == Direction::Incoming
     }
 
     /// Whether the call is on hold, or will be.
@@ -136,5 +176,64 @@ impl CallCard {
             Some(Waiting::Resume) => false,
             _ => self.state == CardState::OnHold,
         }
+    }
+
+    /// What one has to know about this call and cannot hear, the worst first.
+    pub fn note(&self, now: Instant) -> Option<(Level, &'static str)> {
+        if !self.is_here() {
+            return Some((Level::Info, "The sound of this call is in another tab or on another phone."));
+        }
+        match self.voice {
+            Voice::Lost => return Some((Level::Error, "They cannot hear you – plug a microphone in.")),
+            Voice::Silent => {
+                return Some((
+                    Level::Error,
+                    "They cannot hear you – the microphone gives no sound. Check its switch.",
+                ));
+            }
+            Voice::Asked { since } if now.since(since) >= ASKING_AFTER => {
+                return Some((Level::Warning, "Allow the microphone in the browser's question."));
+            }
+            Voice::Asked { .. } | Voice::Open => {}
+        }
+        let answered = self.state.is_answered();
+        match self.sound {
+            Some(MediaState::Lost) if answered => {
+                Some((Level::Warning, "The sound is interrupted – repairing."))
+            }
+            Some(MediaState::Connecting) if answered && now.since(self.since) >= CONNECTING_AFTER => {
+                Some((Level::Info, "Connecting the sound…"))
+            }
+            _ if self.muted && answered => {
+                Some((Level::Warning, "You are muted: the other side cannot hear you."))
+            }
+            _ if self.remote_held => Some((Level::Info, "The other side has put you on hold.")),
+            _ => None,
+        }
+    }
+}
+
+/// The first call that waits for our answer.
+pub fn ringing(calls: &[CallCard]) -> Option<&CallCard> {
+    calls.iter().find(|card| card.rings())
+}
+
+/// The call that a key means: the one we talk in, else the first that does not ring.
+pub fn in_hand(calls: &[CallCard]) -> Option<&CallCard> {
+    calls.iter().find(|card| card.is_live()).or_else(|| calls.iter().find(|card| !card.rings()))
+}
+
+/// What the user is doing, in one line.
+pub fn heading(state: DeskState, calls: &[CallCard]) -> String {
+    let (words, with): (_, fn(&CallCard) -> bool) = match state {
+        DeskState::Ringing => ("Incoming call from ", |card| card.state == CardState::Ringing),
+        DeskState::Dialling => ("Calling ", |card| !card.state.is_answered()),
+        DeskState::OnCall => ("On call with ", CallCard::is_live),
+        DeskState::OnHold => ("On hold with ", |card| card.state == CardState::OnHold),
+        _ => return state.word().to_owned(),
+    };
+    match calls.iter().find(|card| with(card)) {
+        Some(card) => [words, &card.name].concat(),
+        None => state.word().to_owned(),
     }
 }

@@ -1,4 +1,5 @@
 mod clicks;
+mod hearing;
 mod phone;
 mod presence;
 mod server;
@@ -8,116 +9,22 @@ mod words;
 use std::collections::VecDeque;
 
 use model::PhoneNumber;
-use softphone::{Fact, LineAccount, Registration};
+use softphone::{LineAccount, MediaState, Registration, RegistrationProblem};
 use timing::{Deadline, Instant};
 
-use crate::calls::Calls;
-use crate::card::{CallCard, CardId};
-use crate::connection::Connections;
+use crate::calls::{Calls, Entry, KeptCall};
+use crate::card::CallCard;
+use crate::command::{Command, Order};
+use crate::connection::{Connections, Outage};
 use crate::control::{Control, Refusal};
-use crate::link::{Link, SessionCheck};
+use crate::event::Event;
+use crate::link::{ANSWER_LIMIT, Link};
 use crate::notice::{Level, Notice, Notices};
+use crate::recent::PastCall;
 use crate::session::{DeskState, LineCard, Microphone, Session, SignInProblem, Tab, UserCard};
 
-/// What has happened.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// Login and password are being checked.
-    SigningIn,
-    /// They are right.
-    SignedIn {
-        /// The login as the server keeps it.
-        login: String,
-        /// Seconds for which the token holds.
-        ttl: Option<u64>,
-    },
-    /// They are not, or could not be checked.
-    SignInFailed(SignInProblem),
-    /// The page was loaded anew and has kept a session of this user.
-    SessionFound {
-        /// The login.
-        login: String,
-    },
-    /// The answer to [`Order::CheckSession`].
-    SessionChecked(SessionCheck),
-    /// The CTI socket is closed, or could not be opened.
-    EventsClosed,
-    /// A frame of the CTI socket that could not be understood.
-    EventsMalformed,
-    /// A message of the CTI socket.
-    Cti(cti::Event),
-    /// The softphone says.
-    Phone(Fact),
-    /// The softphone refused what this desk had allowed; shown, never lost.
-    PhoneRefused(softphone::Refusal),
-    /// A click did nothing, and the person should know why.
-    Refused(Refusal),
-    /// Who has the phone.
-    Tab(Tab),
-    /// How the microphone stands.
-    Microphone(Microphone),
-    /// Whether the browser keeps sound silent until the page is clicked.
-    SoundBlocked(bool),
-    /// The computer has another network, or is back from sleep.
-    NetworkChanged,
-}
-
-/// What a person wishes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Ends the session.
-    SignOut,
-    /// Calls what was typed.
-    Dial(String),
-    /// Takes a ringing call.
-    Answer(CardId),
-    /// Refuses a ringing call.
-    Decline(CardId),
-    /// Ends a call.
-    End(CardId),
-    /// Holds a call, or takes it back.
-    ToggleHold(CardId),
-    /// Switches the microphone of a call.
-    ToggleMute(CardId),
-    /// Sends a key.
-    SendDtmf(CardId, char),
-    /// Brings the phone into this tab.
-    TakePhone,
-    /// Does not wait for the next attempt.
-    RetryNow,
-    /// Takes a notice off the list.
-    DismissNotice(u64),
-}
-
-/// What the neighbours are asked to do.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Order {
-    /// Open the CTI socket with the kept token.
-    OpenEvents,
-    /// Close it.
-    CloseEvents,
-    /// Ask the server whether the kept token holds, and keep the renewed one.
-    CheckSession,
-    /// Forget the token.
-    ForgetSession,
-    /// Send this on the CTI socket.
-    Cti(cti::Command),
-    /// Hand this to the softphone.
-    Phone(softphone::Command),
-    /// Let the softphone wait no longer for its next attempt.
-    HurryPhone,
-    /// Use these servers for the next peer connections.
-    UseIceServers(cti::IceConfig),
-    /// Ask for the phone of this user; answered by [`Event::Tab`].
-    ClaimPhone {
-        /// The login: one phone per user and browser.
-        login: String,
-        /// Take it from the tab that has it.
-        steal: bool,
-    },
-    /// Let another tab have it.
-    ReleasePhone,
-}
+/// The number that plays back what it hears.
+pub const ECHO_NUMBER: &str = "*55";
 
 /// What an agent sees and may do.
 ///
@@ -125,6 +32,8 @@ pub enum Order {
 #[derive(Debug)]
 pub struct Desk {
     session: Session,
+    /// When we stop waiting for the answer to a login.
+    sign_in_until: Option<Instant>,
     user: Option<UserCard>,
     line: Option<LineCard>,
     /// The server has said that there is none.
@@ -134,9 +43,14 @@ pub struct Desk {
     renew_at: Option<Instant>,
     tab: Tab,
     registration: Registration,
+    /// Why the phone was lost, until it is registered again.
+    phone_lost: Option<RegistrationProblem>,
     calls: Calls,
+    /// The server has told which calls run.
+    calls_listed: bool,
     microphone: Microphone,
-    sound_blocked: bool,
+    bell_blocked: bool,
+    voice_blocked: bool,
     notices: Notices,
     orders: VecDeque<Order>,
     shown_state: (DeskState, Instant),
@@ -147,6 +61,7 @@ impl Desk {
     pub fn new(seed: [u8; 32]) -> Self {
         Desk {
             session: Session::SignedOut { problem: None },
+            sign_in_until: None,
             user: None,
             line: None,
             no_line: false,
@@ -155,9 +70,12 @@ impl Desk {
             renew_at: None,
             tab: Tab::Asking,
             registration: Registration::Off,
+            phone_lost: None,
             calls: Calls::default(),
+            calls_listed: false,
             microphone: Microphone::Unknown,
-            sound_blocked: false,
+            bell_blocked: false,
+            voice_blocked: false,
             notices: Notices::default(),
             orders: VecDeque::new(),
             shown_state: (DeskState::SignedOut, Instant::ORIGIN),
@@ -172,19 +90,26 @@ impl Desk {
                     self.sign_out(None);
                 }
                 self.session = Session::SigningIn;
+                self.sign_in_until = Some(now + ANSWER_LIMIT);
             }
-            Event::SignedIn { login, ttl } => {
+            Event::SignedIn { login, ttl } if self.session == Session::SigningIn => {
                 self.sign_in(login, now);
                 self.renew_after(ttl, now);
                 self.link.open(&mut self.orders, now);
             }
-            Event::SignInFailed(problem) => self.session = Session::SignedOut { problem: Some(problem) },
-            Event::SessionFound { login } => {
+            // It comes too late: the person was told that it did not work.
+            Event::SignedIn { .. } => self.orders.push_back(Order::ForgetSession),
+            Event::SignInFailed(problem) => self.sign_in_failed(problem),
+            Event::SessionFound { login, calls } => {
                 self.sign_in(login, now);
-                self.link.check(&mut self.orders);
+                self.calls.keep(calls);
+                self.link.check(&mut self.orders, now);
             }
             Event::SessionChecked(check) => self.session_checked(check, now),
-            Event::EventsClosed => self.link.closed(now),
+            Event::EventsClosed => {
+                self.calls_listed = false;
+                self.link.closed(now);
+            }
             Event::EventsMalformed => self.link.heard(),
             Event::Cti(event) => {
                 self.link.heard();
@@ -195,8 +120,11 @@ impl Desk {
             Event::Refused(refusal) => self.notices.say(Level::Warning, refusal.text(), now),
             Event::Tab(tab) => self.tab_changed(tab, now),
             Event::Microphone(microphone) => self.microphone_changed(microphone, now),
-            Event::SoundBlocked(blocked) => self.sound_blocked = blocked,
-            Event::NetworkChanged => self.link.hurry(&mut self.orders),
+            Event::CallMicrophone { call, microphone } => self.call_microphone(call, microphone, now),
+            Event::DevicesChanged { allowed, present } => self.devices_changed(allowed, present, now),
+            Event::BellBlocked(blocked) => self.bell_blocked = blocked,
+            Event::VoiceBlocked(blocked) => self.voice_blocked = blocked,
+            Event::NetworkChanged => self.link.hurry(&mut self.orders, now),
         }
         self.note_state(now);
     }
@@ -209,17 +137,18 @@ impl Desk {
         match command {
             Command::SignOut => self.sign_out(None),
             Command::Dial(text) => self.dial(&text)?,
-            Command::Answer(card) => self.answer(card)?,
-            Command::Decline(card) => self.decline(card)?,
-            Command::End(card) => self.end(card)?,
-            Command::ToggleHold(card) => self.toggle_hold(card)?,
+            Command::Answer(card) => self.answer(card, now)?,
+            Command::Decline(card) => self.decline(card, now)?,
+            Command::End(card) => self.end(card, now)?,
+            Command::ToggleHold(card) => self.toggle_hold(card, now)?,
             Command::ToggleMute(card) => self.toggle_mute(card)?,
             Command::SendDtmf(card, key) => self.send_dtmf(card, key)?,
             Command::TakePhone => self.take_phone()?,
             Command::RetryNow => {
-                self.link.hurry(&mut self.orders);
+                self.link.hurry(&mut self.orders, now);
                 self.orders.push_back(Order::HurryPhone);
             }
+            Command::TryMicrophone => self.try_microphone(),
             Command::DismissNotice(id) => self.notices.dismiss(id),
         }
         self.note_state(now);
@@ -229,6 +158,12 @@ impl Desk {
     /// Time has come to what `poll_timeout` said.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.link.handle_timeout(&mut self.orders, now);
+        if self.sign_in_until.is_some_and(|until| until <= now) {
+            self.sign_in_failed(SignInProblem::Unreachable);
+        }
+        if self.calls.handle_timeout(now) {
+            self.notices.say(Level::Warning, "The server did not confirm.", now);
+        }
         if self.renew_at.is_some_and(|at| at <= now) {
             self.renew_at = None;
             self.orders.push_back(Order::CheckSession);
@@ -243,8 +178,12 @@ impl Desk {
 
     /// When to call `handle_timeout`.
     pub fn poll_timeout(&self) -> Option<Deadline> {
-        let renew = self.renew_at.map(|at| Deadline::new(at, "renew the token"));
-        Deadline::sooner(self.link.poll_timeout(), renew)
+        let own = [
+            self.renew_at.map(|at| Deadline::new(at, "renew the token")),
+            self.sign_in_until.map(|at| Deadline::new(at, "the login hangs")),
+            self.calls.poll_timeout().map(|at| Deadline::new(at, "the server does not confirm")),
+        ];
+        own.into_iter().fold(self.link.poll_timeout(), Deadline::sooner)
     }
 
     /// Whether somebody is signed in.
@@ -272,9 +211,21 @@ impl Desk {
         self.microphone
     }
 
-    /// Whether sound needs a click first.
-    pub fn sound_blocked(&self) -> bool {
-        self.sound_blocked
+    /// What the browser keeps silent until the page is clicked, as a sentence.
+    pub fn sound_blocked(&self) -> Option<&'static str> {
+        let talks = || self.calls.iter().any(|entry| entry.has_sound());
+        if self.voice_blocked && talks() {
+            return Some("You cannot hear the caller.");
+        }
+        (self.bell_blocked || self.voice_blocked).then_some("Calls would ring silently.")
+    }
+
+    /// Whether the microphone is switched off in the call that we talk in.
+    pub fn muted(&self) -> bool {
+        self.calls
+            .iter()
+            .filter(|entry| entry.has_sound())
+            .any(|entry| entry.phone.as_ref().is_some_and(|phone| phone.muted))
     }
 
     /// What was said, newest first.
@@ -285,6 +236,16 @@ impl Desk {
     /// The calls, oldest first.
     pub fn calls(&self) -> Vec<CallCard> {
         self.calls.cards(self.phone_up(), self.link.connection().is_up())
+    }
+
+    /// The calls of this page that are over, newest first.
+    pub fn recent(&self) -> &[PastCall] {
+        self.calls.recent()
+    }
+
+    /// What a reload of the page would lose; none until the server has told which calls run.
+    pub fn kept_calls(&self) -> Option<Vec<KeptCall>> {
+        self.calls_listed.then(|| self.calls.kept())
     }
 
     /// What the agent is doing, and since when.
@@ -301,6 +262,12 @@ impl Desk {
         }
     }
 
+    /// What is broken and being mended.
+    pub fn outage(&self) -> Option<Outage> {
+        let heard = |entry: &Entry| entry.state().is_answered() && entry.sound() == Some(MediaState::Up);
+        Outage::of(&self.connections(), self.calls.iter().any(heard))
+    }
+
     /// Whether a call can be made now.
     pub fn can_dial(&self) -> Control {
         self.dial_refusal().map_or(Control::FREE, Control::refused)
@@ -312,6 +279,9 @@ impl Desk {
             _ if !self.is_signed_in() => Some(Refusal::SignedOut),
             Tab::Owner => Some(Refusal::HasThePhone),
             Tab::Asking => Some(Refusal::Waiting),
+            // Taking the phone ends the calls of the tab that has it, and only the server knows of them.
+            Tab::Other if self.events_refusal().is_some() => Some(Refusal::EventsLost),
+            Tab::Other if !self.calls_listed => Some(Refusal::Waiting),
             Tab::Other if self.calls.iter().next().is_some() => Some(Refusal::OtherTabTalks),
             Tab::Other => None,
         };
@@ -327,5 +297,15 @@ impl Desk {
             return Err(Refusal::NoNumber);
         }
         text.parse().map_err(|_| Refusal::NotANumber)
+    }
+
+    /// Looks at the dial field while somebody types: what may still become a number is none yet, but not wrong.
+    ///
+    /// # Errors
+    /// [`Refusal::NotANumber`] if nothing typed behind it can make it one.
+    pub fn check_typed(text: &str) -> Result<(), Refusal> {
+        // With a digit behind it every beginning of a number is one.
+        let dials = |text: &str| text.parse::<PhoneNumber>().is_ok();
+        if dials(&[text, "0"].concat()) || dials(text) { Ok(()) } else { Err(Refusal::NotANumber) }
     }
 }

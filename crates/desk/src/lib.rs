@@ -19,19 +19,26 @@
 
 mod calls;
 mod card;
+mod command;
 mod connection;
 mod control;
 mod desk;
+mod event;
 mod link;
 mod notice;
+mod recent;
 mod session;
 mod text;
 
-pub use card::{CallCard, CardId, CardState, Direction, Waiting};
-pub use connection::{Connection, Connections};
+pub use calls::KeptCall;
+pub use card::{CallCard, CardId, CardState, Direction, Voice, Waiting, heading, in_hand, ringing};
+pub use command::{Command, Order};
+pub use connection::{Connection, Connections, Outage};
 pub use control::{Control, Controls, Refusal};
-pub use desk::{Command, Desk, Event, Order};
-pub use link::SessionCheck;
+pub use desk::{Desk, ECHO_NUMBER};
+pub use event::{CallMicrophone, Event};
+pub use link::{ANSWER_LIMIT, SessionCheck};
 pub use notice::{Level, Notice};
+pub use recent::{Outcome, PastCall};
 pub use session::{DeskState, LineCard, Microphone, Session, SignInProblem, Tab, UserCard};
 pub use text::readable;

@@ -4,11 +4,13 @@ use cti::session::{PING_INTERVAL, UNANSWERED_PINGS};
 use softphone::Backoff;
 use timing::{Deadline, Duration, Instant};
 
+use crate::command::Order;
 use crate::connection::Connection;
-use crate::desk::Order;
 
 /// A socket that is not open by then, or a session that the server has not confirmed, never will be.
 const OPENING_LIMIT: Duration = Duration::from_secs(15);
+/// A question by HTTP that is not answered by then never will be.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the server says about a kept session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub enum SessionCheck {
 /// | from | start | check valid | unreachable | opened | logged on | closed, silent | due |
 /// |---|---|---|---|---|---|---|---|
 /// | Off | Checking | – | – | – | – | – | – |
-/// | Checking | – | Opening | Waiting | – | – | – | – |
+/// | Checking | – | Opening | Waiting | – | – | – | Waiting |
 /// | Opening | – | – | – | Opening | Open | Waiting | Waiting |
 /// | Open | – | – | – | – | – | Waiting | ping, or Waiting |
 /// | Waiting | – | – | – | – | – | – | Checking |
@@ -37,12 +39,14 @@ pub enum SessionCheck {
 pub(crate) struct Link {
     state: State,
     backoff: Backoff,
+    /// It was broken, and is not whole yet: an attempt under way changes nothing for the person.
+    lost: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Off,
-    Checking,
+    Checking { give_up_at: Instant },
     Opening { give_up_at: Instant },
     Open { next_ping: Instant, unanswered: u32 },
     Waiting { retry_at: Instant },
@@ -50,7 +54,7 @@ enum State {
 
 impl Link {
     pub fn new(seed: [u8; 32]) -> Self {
-        Link { state: State::Off, backoff: Backoff::new(seed) }
+        Link { state: State::Off, backoff: Backoff::new(seed), lost: false }
     }
 
     /// Begins with a fresh token, straight after a login.
@@ -60,13 +64,13 @@ impl Link {
     }
 
     /// Begins by asking whether the kept session still holds, which renews its token too.
-    pub fn check(&mut self, orders: &mut VecDeque<Order>) {
-        self.state = State::Checking;
+    pub fn check(&mut self, orders: &mut VecDeque<Order>, now: Instant) {
+        self.state = State::Checking { give_up_at: now + ANSWER_LIMIT };
         orders.push_back(Order::CheckSession);
     }
 
     pub fn checked(&mut self, check: SessionCheck, orders: &mut VecDeque<Order>, now: Instant) {
-        if self.state != State::Checking {
+        if !matches!(self.state, State::Checking { .. }) {
             return;
         }
         match check {
@@ -77,6 +81,7 @@ impl Link {
     }
 
     pub fn stop(&mut self, orders: &mut VecDeque<Order>) {
+        self.lost = false;
         if self.state != State::Off {
             self.state = State::Off;
             orders.push_back(Order::CloseEvents);
@@ -87,6 +92,7 @@ impl Link {
     pub fn logged_on(&mut self, now: Instant) {
         if matches!(self.state, State::Opening { .. }) {
             self.backoff.reset();
+            self.lost = false;
             self.state = State::Open { next_ping: now + PING_INTERVAL, unanswered: 0 };
         }
     }
@@ -105,15 +111,20 @@ impl Link {
     }
 
     /// Does not wait any longer, because the network or the person says so.
-    pub fn hurry(&mut self, orders: &mut VecDeque<Order>) {
-        if matches!(self.state, State::Waiting { .. }) {
-            self.backoff.reset();
-            self.check(orders);
+    /// What is under way may hang on a path that is gone, so it begins anew.
+    pub fn hurry(&mut self, orders: &mut VecDeque<Order>, now: Instant) {
+        match self.state {
+            State::Off | State::Open { .. } => return,
+            State::Opening { .. } => orders.push_back(Order::CloseEvents),
+            State::Waiting { .. } | State::Checking { .. } => {}
         }
+        self.backoff.reset();
+        self.check(orders, now);
     }
 
     pub fn handle_timeout(&mut self, orders: &mut VecDeque<Order>, now: Instant) {
         match self.state {
+            State::Checking { give_up_at } if give_up_at <= now => self.wait(now),
             State::Opening { give_up_at } if give_up_at <= now => self.give_up(orders, now),
             State::Open { next_ping, unanswered } if next_ping <= now => {
                 if unanswered >= UNANSWERED_PINGS {
@@ -122,29 +133,30 @@ impl Link {
                 self.state = State::Open { next_ping: now + PING_INTERVAL, unanswered: unanswered + 1 };
                 orders.push_back(Order::Cti(cti::Command::Ping));
             }
-            State::Waiting { retry_at } if retry_at <= now => self.check(orders),
+            State::Waiting { retry_at } if retry_at <= now => self.check(orders, now),
             _ => {}
         }
     }
 
     pub fn poll_timeout(&self) -> Option<Deadline> {
         match self.state {
+            State::Checking { give_up_at } => Some(Deadline::new(give_up_at, "the session check hangs")),
             State::Opening { give_up_at } => Some(Deadline::new(give_up_at, "the CTI socket does not open")),
             State::Open { next_ping, .. } => Some(Deadline::new(next_ping, "CTI heartbeat")),
             State::Waiting { retry_at } => Some(Deadline::new(retry_at, "open the CTI socket again")),
-            State::Off | State::Checking => None,
+            State::Off => None,
         }
     }
 
     pub fn connection(&self) -> Connection {
-        match self.state {
-            State::Off => Connection::Off,
-            State::Checking | State::Opening { .. } => Connection::Connecting,
-            State::Open { .. } => Connection::Up,
-            State::Waiting { retry_at } => {
-                Connection::Down { retry_at: Some(retry_at), reason: "The server does not answer." }
-            }
-        }
+        let retry_at = match self.state {
+            State::Off => return Connection::Off,
+            State::Open { .. } => return Connection::Up,
+            State::Checking { .. } | State::Opening { .. } if !self.lost => return Connection::Connecting,
+            State::Checking { .. } | State::Opening { .. } => None,
+            State::Waiting { retry_at } => Some(retry_at),
+        };
+        Connection::Down { retry_at, reason: "The server does not answer." }
     }
 
     fn give_up(&mut self, orders: &mut VecDeque<Order>, now: Instant) {
@@ -153,6 +165,7 @@ impl Link {
     }
 
     fn wait(&mut self, now: Instant) {
+        self.lost = true;
         self.state = State::Waiting { retry_at: now + self.backoff.next_delay() };
     }
 }
@@ -209,7 +222,7 @@ mod tests {
         assert_eq!(orders.pop_front(), Some(Order::CheckSession));
         link.checked(SessionCheck::Unreachable, &mut orders, due);
         assert_eq!(orders.pop_front(), None);
-        link.hurry(&mut orders);
+        link.hurry(&mut orders, due);
         assert_eq!(orders.pop_front(), Some(Order::CheckSession));
         link.checked(SessionCheck::Valid { ttl: None }, &mut orders, due);
         assert_eq!(orders.pop_front(), Some(Order::OpenEvents));
@@ -225,9 +238,46 @@ mod tests {
     #[test]
     fn an_expired_session_is_not_tried_again() {
         let (mut link, mut orders) = (Link::new([1; 32]), VecDeque::new());
-        link.check(&mut orders);
+        link.check(&mut orders, Instant::ORIGIN);
         link.checked(SessionCheck::Expired, &mut orders, Instant::ORIGIN);
         assert_eq!(link.connection(), Connection::Off);
         assert_eq!(link.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_lost_link_is_down_until_the_session_is_confirmed() {
+        let (mut link, mut orders) = open();
+        link.closed(Instant::ORIGIN);
+        let down = |link: &Link, retry_at| {
+            assert_eq!(
+                link.connection(),
+                Connection::Down { retry_at, reason: "The server does not answer." }
+            );
+        };
+        let due = link.poll_timeout().expect("a retry").at;
+        down(&link, Some(due));
+        link.handle_timeout(&mut orders, due);
+        down(&link, None);
+        link.checked(SessionCheck::Valid { ttl: None }, &mut orders, due);
+        down(&link, None);
+        link.logged_on(due);
+        assert!(link.connection().is_up());
+    }
+
+    #[test]
+    fn a_question_that_hangs_is_given_up_and_asked_anew_when_hurried() {
+        let (mut link, mut orders) = (Link::new([1; 32]), VecDeque::new());
+        link.check(&mut orders, Instant::ORIGIN);
+        orders.clear();
+        let later = Instant::ORIGIN + Duration::from_secs(3);
+        link.hurry(&mut orders, later);
+        assert_eq!(orders.pop_front(), Some(Order::CheckSession));
+        let due = link.poll_timeout().expect("a deadline").at;
+        assert_eq!(due, later + ANSWER_LIMIT);
+        link.handle_timeout(&mut orders, due);
+        assert_eq!(link.connection().slug(), "down");
+        let retry = link.poll_timeout().expect("a retry").at;
+        link.handle_timeout(&mut orders, retry);
+        assert_eq!(orders.pop_front(), Some(Order::CheckSession));
     }
 }

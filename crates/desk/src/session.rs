@@ -1,3 +1,5 @@
+use softphone::MediaFailure;
+
 /// Whether somebody is signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Session {
@@ -81,8 +83,14 @@ pub struct LineCard {
 pub enum DeskState {
     /// Nobody is signed in.
     SignedOut,
+    /// The page has not reached the server yet.
+    Connecting,
     /// No call, and calls can come.
     Ready,
+    /// No call; the line has a desk phone.
+    DeskPhone,
+    /// The user has no line.
+    NoLine,
     /// A call rings.
     Ringing,
     /// A call is being made.
@@ -93,6 +101,8 @@ pub enum DeskState {
     OnHold,
     /// The line is not registered.
     PhoneLost,
+    /// The phone is not in this page, and the server that tells of it is gone.
+    ServerLost,
 }
 
 impl DeskState {
@@ -100,12 +110,16 @@ impl DeskState {
     pub const fn word(self) -> &'static str {
         match self {
             DeskState::SignedOut => "Signed out",
+            DeskState::Connecting => "Connecting…",
             DeskState::Ready => "Ready",
+            DeskState::DeskPhone => "Desk phone",
+            DeskState::NoLine => "No phone line",
             DeskState::Ringing => "Incoming call",
             DeskState::Dialling => "Calling…",
             DeskState::OnCall => "On call",
             DeskState::OnHold => "On hold",
             DeskState::PhoneLost => "Phone disconnected",
+            DeskState::ServerLost => "Server disconnected",
         }
     }
 
@@ -113,12 +127,31 @@ impl DeskState {
     pub const fn slug(self) -> &'static str {
         match self {
             DeskState::SignedOut => "signed-out",
+            DeskState::Connecting => "connecting",
             DeskState::Ready => "ready",
+            DeskState::DeskPhone => "desk-phone",
+            DeskState::NoLine => "no-line",
             DeskState::Ringing => "ringing",
             DeskState::Dialling => "dialling",
             DeskState::OnCall => "on-call",
             DeskState::OnHold => "on-hold",
             DeskState::PhoneLost => "phone-lost",
+            DeskState::ServerLost => "server-lost",
+        }
+    }
+
+    /// What can be done now, in one sentence; empty where the calls say it.
+    pub const fn about(self, tab: Tab) -> &'static str {
+        match (self, tab) {
+            (DeskState::Ready, Tab::Other) => "Your calls ring in the other tab.",
+            (DeskState::Ready, _) => "Calls ring here. Or dial a colleague, a number, or the echo test.",
+            (DeskState::Ringing, _) => "Answer or decline it in the card.",
+            (DeskState::Connecting, _) => "Calls reach you in a moment.",
+            (DeskState::DeskPhone, _) => "Calls ring at your desk phone. This page shows and steers them.",
+            (DeskState::NoLine, _) => "Calls cannot reach you. Ask for a line if you need one.",
+            (DeskState::PhoneLost, _) => "Calls cannot reach you until the phone is connected again.",
+            (DeskState::ServerLost, _) => "What happens is not shown until the server is back.",
+            _ => "",
         }
     }
 }
@@ -163,6 +196,17 @@ pub enum Microphone {
 }
 
 impl Microphone {
+    /// What a failure tells about it; nothing, if the failure lies elsewhere.
+    pub const fn after(failure: MediaFailure) -> Option<Microphone> {
+        match failure {
+            MediaFailure::MicrophoneRefused => Some(Microphone::Refused),
+            MediaFailure::MicrophoneMissing => Some(Microphone::Missing),
+            MediaFailure::MicrophoneBusy => Some(Microphone::Busy),
+            MediaFailure::InsecurePage => Some(Microphone::Insecure),
+            MediaFailure::Negotiation => None,
+        }
+    }
+
     /// What is wrong and what to do, if something is wrong.
     pub const fn problem(self) -> Option<&'static str> {
         match self {

@@ -21,6 +21,17 @@ fn what_was_typed_is_read_before_it_is_dialled() {
 }
 
 #[test]
+fn the_beginning_of_a_number_is_not_wrong_while_somebody_types() {
+    let many = "1".repeat(32);
+    for text in ["", "+", "(", "+(", "+33 (0)1 44-", "*", "1 ", &many] {
+        assert_eq!(desk::Desk::check_typed(text), Ok(()), "{text}");
+    }
+    for text in ["a", "1+", "++", "10@", &format!("{many}1")] {
+        assert_eq!(desk::Desk::check_typed(text), Err(Refusal::NotANumber), "{text}");
+    }
+}
+
+#[test]
 fn one_call_seen_from_two_sides_is_one_card_with_the_servers_name() {
     let mut world = World::ready();
     world.call_changed(&outgoing(CallState::Alerting));
@@ -191,6 +202,21 @@ fn the_server_may_click_for_the_person() {
     );
     world.cti(cti::Event::WebRtcCmd(WebRtcCommand::Hold { sip_call_id: Some("another".into()) }));
     assert_eq!(world.orders(), [], "what is not here is another tab's");
+}
+
+#[test]
+fn the_heading_and_the_keys_mean_the_call_that_one_talks_in() {
+    let mut world = World::ready();
+    world.call_changed(&outgoing(CallState::Held));
+    world.call_changed(&phone_call(2, CallDirection::Incoming, CallState::Established));
+    let cards = world.desk.calls();
+    assert_eq!(desk::in_hand(&cards).map(|card| card.id), Some(cards[1].id));
+    assert_eq!(desk::heading(world.desk.state().0, &cards), "On call with 1003");
+    world.call_changed(&phone_call(2, CallDirection::Incoming, CallState::Ringing));
+    let cards = world.desk.calls();
+    assert_eq!(desk::ringing(&cards).map(|card| card.id), Some(cards[1].id));
+    assert_eq!(desk::in_hand(&cards).map(|card| card.id), Some(cards[0].id));
+    assert_eq!(desk::heading(DeskState::Ringing, &cards), "Incoming call from 1003");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 mod world;
 
-use desk::{Connection, DeskState, Event, Microphone, Order, Session, SessionCheck, SignInProblem, Tab};
+use desk::{Connection, DeskState, Event, Order, Session, SessionCheck, SignInProblem, Tab};
 use softphone::{Fact, Registration, RegistrationProblem};
 use timing::Duration;
 use world::{World, line};
@@ -12,6 +12,7 @@ fn signing_in_opens_the_events_and_asks_for_the_phone() {
     let mut world = World::new();
     world.apply(Event::SigningIn);
     assert_eq!(world.desk.session(), &Session::SigningIn);
+    assert_eq!(world.desk.state().0, DeskState::SignedOut);
     world.apply(Event::SignedIn { login: "alice".into(), ttl: None });
     assert_eq!(world.desk.session(), &Session::SignedIn { login: "alice".into() });
     assert_eq!(
@@ -69,7 +70,7 @@ fn what_is_broken_is_named_separately() {
 
     world.apply(Event::EventsClosed);
     assert_eq!(world.desk.connections().events.slug(), "down");
-    assert!(world.desk.connections().events.retry_in(world.now).is_some());
+    assert!(world.desk.outage().is_some_and(|outage| outage.retry_at.is_some()));
 }
 
 #[test]
@@ -120,7 +121,7 @@ fn a_token_is_renewed_before_it_ends() {
 #[test]
 fn a_reloaded_page_takes_up_its_session() {
     let mut world = World::new();
-    world.apply(Event::SessionFound { login: "alice".into() });
+    world.apply(Event::SessionFound { login: "alice".into(), calls: Vec::new() });
     assert!(world.orders().contains(&Order::CheckSession));
     world.apply(Event::SessionChecked(SessionCheck::Valid { ttl: None }));
     assert_eq!(world.orders(), [Order::OpenEvents]);
@@ -136,26 +137,70 @@ fn a_user_without_a_line_is_told() {
 }
 
 #[test]
-fn a_microphone_problem_blocks_the_audio_and_says_what_to_do() {
-    let mut world = World::ready();
-    for microphone in [Microphone::Refused, Microphone::Missing, Microphone::Busy] {
-        world.apply(Event::Microphone(microphone));
-        assert_eq!(world.desk.connections().audio.reason(), microphone.problem());
-        assert_eq!(world.said().first().copied(), microphone.problem());
-        assert!(world.desk.can_dial().enabled(), "it may have been put right meanwhile");
-    }
-    world.apply(Event::Microphone(Microphone::Insecure));
-    assert!(!world.desk.can_dial().enabled(), "only another address helps");
-    world.apply(Event::Microphone(Microphone::Ready));
-    assert_eq!(world.desk.connections().audio, Connection::Off);
+fn what_has_not_begun_is_not_called_broken() {
+    let mut world = World::new();
+    let state = |world: &World| world.desk.state().0;
+    world.apply(Event::SessionFound { login: "alice".into(), calls: Vec::new() });
+    assert_eq!(state(&world), DeskState::Connecting);
+    world.apply(Event::SessionChecked(SessionCheck::Valid { ttl: None }));
+    world.apply(Event::Tab(Tab::Owner));
+    world.cti(cti::Event::LoggedOn);
+    world.cti(cti::Event::LineConfig(line()));
+    world.phone(Fact::RegistrationChanged(Registration::Connecting));
+    assert_eq!(state(&world), DeskState::Connecting);
+    world.phone(Fact::RegistrationChanged(Registration::Registered));
+    assert_eq!(state(&world), DeskState::Ready);
 }
 
 #[test]
-fn blocked_sound_is_a_state_of_the_audio() {
+fn a_server_that_is_away_from_the_start_is_called_broken_at_the_first_failure() {
+    let mut world = World::new();
+    world.apply(Event::SessionFound { login: "alice".into(), calls: Vec::new() });
+    world.apply(Event::SessionChecked(SessionCheck::Unreachable));
+    assert_eq!(world.desk.state().0, DeskState::PhoneLost);
+}
+
+#[test]
+fn an_outage_stands_still_while_an_attempt_runs() {
     let mut world = World::ready();
-    world.apply(Event::SoundBlocked(true));
-    assert!(world.desk.sound_blocked());
-    assert_eq!(world.desk.connections().audio.slug(), "blocked");
-    world.apply(Event::SoundBlocked(false));
-    assert_eq!(world.desk.connections().audio, Connection::Off);
+    let problem = RegistrationProblem::NoConnection;
+    world.apply(Event::EventsClosed);
+    world.phone(Fact::RegistrationChanged(Registration::Waiting { retry_at: world.now, problem }));
+    world.pass(Duration::from_secs(1));
+    world.phone(Fact::RegistrationChanged(Registration::Connecting));
+    let outage = world.desk.outage().expect("still broken");
+    assert_eq!(outage.text(world.now), "The server does not answer. Trying now.");
+    assert_eq!(world.desk.connections().phone.slug(), "down");
+    assert_eq!(world.desk.state().0, DeskState::PhoneLost);
+    world.phone(Fact::RegistrationChanged(Registration::Registered));
+    world.apply(Event::SessionChecked(SessionCheck::Valid { ttl: None }));
+    world.cti(cti::Event::LoggedOn);
+    assert_eq!(world.desk.outage(), None);
+}
+
+#[test]
+fn a_login_that_is_not_answered_ends_with_a_word_and_leaves_nothing_behind() {
+    let mut world = World::new();
+    world.apply(Event::SigningIn);
+    world.pass(Duration::from_secs(10));
+    assert_eq!(world.desk.session(), &Session::SignedOut { problem: Some(SignInProblem::Unreachable) });
+    world.apply(Event::SignedIn { login: "alice".into(), ttl: None });
+    assert_eq!(world.orders(), [Order::ForgetSession]);
+    assert!(!matches!(world.desk.session(), Session::SignedIn { .. }));
+}
+
+#[test]
+fn a_desk_phone_and_no_line_have_their_own_words() {
+    let mut world = World::ready();
+    world.cti(cti::Event::LineConfig(cti::LineConfig { web_rtc: false, has_device: true, ..line() }));
+    world.phone(Fact::RegistrationChanged(Registration::Off));
+    assert_eq!(world.desk.state().0, DeskState::DeskPhone);
+    assert_eq!(world.desk.connections().phone.slug(), "elsewhere");
+    world.apply(Event::EventsClosed);
+    assert_eq!(world.desk.state().0, DeskState::ServerLost);
+
+    let mut world = World::ready();
+    world.cti(cti::Event::LineConfig(cti::LineConfig::missing()));
+    world.phone(Fact::RegistrationChanged(Registration::Off));
+    assert_eq!(world.desk.state().0, DeskState::NoLine);
 }

@@ -3,14 +3,16 @@
 mod world;
 
 use cti::EventType;
-use desk::{Command, DeskState, Event, Order, Refusal, Tab};
+use desk::{Command, Connection, DeskState, Event, Order, Refusal, SessionCheck, Tab, Waiting};
 use softphone::{CallState, Command as Phone};
+use timing::Duration;
 use world::{World, outgoing, phone_event};
 
 #[test]
 fn the_second_tab_says_where_the_phone_is_and_may_take_it() {
     let mut world = World::mirror();
-    assert_eq!(world.desk.connections().phone.reason(), Some("The phone is in another tab."));
+    let elsewhere = Connection::Elsewhere { reason: "The phone is in another tab." };
+    assert_eq!(world.desk.connections().phone, elsewhere);
     assert_eq!(world.desk.state().0, DeskState::Ready);
     assert_eq!(
         world.click(Command::TakePhone),
@@ -58,6 +60,46 @@ fn a_mirror_without_events_cannot_do_anything() {
     let mut world = World::mirror();
     world.apply(Event::EventsClosed);
     assert_eq!(world.click(Command::Dial("1002".into())), Err(Refusal::EventsLost));
+    assert_eq!(world.desk.state().0, DeskState::ServerLost, "and does not know whether calls come");
+}
+
+#[test]
+fn the_phone_is_not_taken_from_a_tab_of_which_nothing_is_known() {
+    let mut world = World::mirror();
+    world.apply(Event::EventsClosed);
+    assert_eq!(world.click(Command::TakePhone), Err(Refusal::EventsLost));
+    world.pass(Duration::from_secs(1));
+    world.apply(Event::SessionChecked(SessionCheck::Valid { ttl: None }));
+    world.cti(cti::Event::LoggedOn);
+    assert_eq!(world.click(Command::TakePhone), Err(Refusal::Waiting), "there may be a call");
+    world.listed(&[phone_event(1, EventType::Established)]);
+    assert_eq!(world.click(Command::TakePhone), Err(Refusal::OtherTabTalks));
+    world.listed(&[]);
+    world.orders();
+    assert!(world.click(Command::TakePhone).is_ok());
+}
+
+#[test]
+fn a_mirror_waits_for_the_server_but_not_for_ever() {
+    let mut world = World::mirror();
+    world.cti(cti::Event::PhoneEvent(phone_event(1, EventType::Established)));
+    let id = world.id();
+    world.click(Command::ToggleHold(id)).expect("taken");
+    assert_eq!((world.card().waiting, world.card().is_held()), (Some(Waiting::Hold), true));
+    assert_eq!(world.click(Command::ToggleHold(id)), Err(Refusal::Waiting), "a second click would resume");
+    world.cti(cti::Event::PhoneEvent(phone_event(1, EventType::OnHold)));
+    assert_eq!(world.card().waiting, None);
+
+    world.click(Command::ToggleHold(id)).expect("taken");
+    assert_eq!(world.card().waiting, Some(Waiting::Resume));
+    world.pass(Duration::from_secs(5));
+    assert_eq!((world.card().waiting, world.card().is_held()), (None, true));
+    assert_eq!(world.said(), ["The server did not confirm."]);
+
+    world.click(Command::End(id)).expect("taken");
+    assert_eq!(world.click(Command::End(id)), Err(Refusal::Waiting));
+    world.pass(Duration::from_secs(5));
+    assert!(world.click(Command::End(id)).is_ok());
 }
 
 #[test]

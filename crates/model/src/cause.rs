@@ -70,6 +70,24 @@ impl EndCause {
         }
     }
 
+    /// The cause that a peer's final SIP status and the Q.850 value in its `Reason` header tell us together
+    /// (RFC 6432): the value where it says more, else the status alone.
+    pub const fn from_sip(status: u16, q850: Option<u16>) -> EndCause {
+        match (status, q850) {
+            (_, Some(1)) => EndCause::UnknownNumber,
+            (_, Some(17)) => EndCause::Busy,
+            (_, Some(19)) => EndCause::NoAnswer,
+            (_, Some(20)) => EndCause::Unavailable,
+            (_, Some(26)) => EndCause::AnsweredElsewhere,
+            (_, Some(27)) => EndCause::ConnectionLost,
+            (_, Some(42)) => EndCause::Overloaded,
+            (_, Some(88)) => EndCause::NotAcceptable,
+            (480, Some(16)) => EndCause::Normal,
+            (503, Some(41)) => EndCause::ServerStopping,
+            _ => EndCause::from_sip_status(status),
+        }
+    }
+
     /// The Q.850 cause value that goes into a `Reason` header (RFC 3326).
     pub const fn q850(self) -> u8 {
         match self {
@@ -136,20 +154,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_come_back_as_the_cause_they_were_sent_for() {
+    fn every_refusal_comes_back_as_the_cause_it_was_sent_for() {
+        for cause in EndCause::ALL {
+            assert_eq!(EndCause::from_sip(cause.sip_status(), Some(cause.q850().into())), cause);
+        }
+    }
+
+    #[test]
+    fn a_refusal_without_a_reason_is_read_by_its_status() {
         use EndCause::*;
-        for cause in [
-            Cancelled,
-            Busy,
-            Declined,
-            UnknownNumber,
-            Unavailable,
-            Forbidden,
-            NotAcceptable,
-            Overloaded,
-            Internal,
+        for (status, cause) in [
+            (404, UnknownNumber),
+            (486, Busy),
+            (600, Busy),
+            (603, Declined),
+            (408, NoAnswer),
+            (480, Unavailable),
+            (487, Cancelled),
+            (403, Forbidden),
+            (488, NotAcceptable),
+            (503, Overloaded),
+            (500, Internal),
+            (699, Declined),
+            (302, Unavailable),
         ] {
-            assert_eq!(EndCause::from_sip_status(cause.sip_status()), cause);
+            assert_eq!(EndCause::from_sip(status, None), cause, "{status}");
+            assert_eq!(
+                EndCause::from_sip(status, Some(127)),
+                cause,
+                "{status}, with a value that says nothing"
+            );
         }
     }
 

@@ -15,6 +15,19 @@ pub struct DialogId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistrationId(pub u64);
 
+/// Who speaks on a flow, as far as the shell has proved it.
+///
+/// A request inside a dialog is taken from the dialog's own flow, and from any other flow of the same owner:
+/// a phone that has come back, before anybody noticed that it was gone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody has proved who he is, as on an open UDP port: who knows a dialog's tags speaks in it.
+    #[default]
+    Unproved,
+    /// The holder of this account.
+    Account(String),
+}
+
 /// How a flow carries SIP (RFC 3261 §18, RFC 7118).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -148,15 +161,4 @@ pub struct OutboundRegister {
     pub credentials: Option<Credentials>,
     /// The `+sip.instance` of this device, e.g. `urn:uuid:…` (RFC 5626 §4.1).
     pub instance: Option<String>,
-}
-
-/// Why a call is being ended, for the `Reason` header (RFC 3326).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reason {
-    /// `SIP` or `Q.850`.
-    pub protocol: String,
-    /// The cause in that protocol's numbers.
-    pub cause: u16,
-    /// Text for people.
-    pub text: Option<String>,
 }

@@ -31,6 +31,18 @@ pub enum Event {
         /// The call.
         dialog: DialogId,
     },
+    /// The peer has answered our [`probe`](crate::UserAgent::probe): it still knows the dialog.
+    Alive {
+        /// The call.
+        dialog: DialogId,
+    },
+    /// The peer speaks by another flow of the same [`Owner`](crate::Owner), and the dialog has followed it there.
+    Moved {
+        /// The call.
+        dialog: DialogId,
+        /// Where the peer is now.
+        flow: FlowId,
+    },
     /// The peer changes the session by re-INVITE or UPDATE. Reply with
     /// [`answer_offer`](crate::UserAgent::answer_offer) or [`refuse_offer`](crate::UserAgent::refuse_offer).
     Offer {

@@ -6,7 +6,7 @@
 //! need of RFC 7118 and RFC 5626.
 //!
 //! ```
-//! use sip::{Config, Event, FlowId, OutboundInvite, Transport, UserAgent};
+//! use sip::{Config, FlowId, OutboundInvite, Owner, Transport, UserAgent};
 //! use timing::Instant;
 //!
 //! let mut phone = UserAgent::new(Config {
@@ -17,7 +17,7 @@
 //!     server: false,
 //! });
 //! let (flow, now) = (FlowId(1), Instant::ORIGIN);
-//! phone.open_flow(flow, Transport::Wss, now);
+//! phone.open_flow(flow, Transport::Wss, Owner::Unproved, now);
 //! phone.invite(
 //!     OutboundInvite {
 //!         flow,
@@ -45,14 +45,17 @@ pub mod digest;
 pub mod dtmf;
 mod error;
 mod event;
+mod reason;
 mod ua;
 mod wire;
 
 pub use config::{
-    Config, Credentials, DialogId, FlowId, OutboundInvite, OutboundRegister, Reason, RegistrationId,
-    Transmit, Transport,
+    Config, Credentials, DialogId, FlowId, OutboundInvite, OutboundRegister, Owner, RegistrationId, Transmit,
+    Transport,
 };
 pub use dialog::{DialogInfo, DialogState, Direction};
 pub use error::{Malformed, WrongState};
 pub use event::{ContactBinding, EndedBy, Event, InboundInvite, PendingRequest, RegisterRequest};
+pub use reason::Reason;
 pub use ua::UserAgent;
+pub use wire::same_uri;

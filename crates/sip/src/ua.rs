@@ -15,11 +15,12 @@ use sipx_sip::message::Message;
 use timing::{Deadline, Instant};
 
 use crate::config::{
-    Config, DialogId, FlowId, OutboundInvite, OutboundRegister, Reason, RegistrationId, Transmit, Transport,
+    Config, DialogId, FlowId, OutboundInvite, OutboundRegister, Owner, RegistrationId, Transmit, Transport,
 };
 use crate::dialog::{DialogInfo, DialogState};
 use crate::error::WrongState;
 use crate::event::{EndedBy, Event, PendingRequest};
+use crate::reason::Reason;
 use crate::wire;
 
 use exchange::{Exchange, Happening, PATIENCE, Purpose, TransactionId, Wake};
@@ -66,10 +67,10 @@ impl UserAgent {
         }
     }
 
-    /// A flow has come up.
-    pub fn open_flow(&mut self, flow: FlowId, transport: Transport, now: Instant) {
+    /// A flow has come up, on which `owner` speaks.
+    pub fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner, now: Instant) {
         let _ = now;
-        self.exchange.open_flow(flow, transport);
+        self.exchange.open_flow(flow, transport, owner);
     }
 
     /// A flow is gone, and with it the registrations kept up over it.
@@ -228,6 +229,13 @@ impl UserAgent {
         self.send_info(dialog, content_type, body, now);
     }
 
+    /// Asks the peer whether it still knows the dialog: [`Event::Alive`], or [`Event::Ended`] when it does not.
+    ///
+    /// Nothing at all follows when no response comes.
+    pub fn probe(&mut self, dialog: DialogId, now: Instant) {
+        self.send_probe(dialog, now);
+    }
+
     /// Ends a call in whatever state it is: by CANCEL, by a refusal with 480, or by BYE.
     ///
     /// [`Event::Ended`] follows at once; the wire is tidied up behind the application's back.
@@ -235,7 +243,7 @@ impl UserAgent {
         self.hang_up(dialog, reason, now);
     }
 
-    /// The peer of this dialog is on another flow from now on.
+    /// The peer of this dialog is on another flow from now on; a peer that says so itself is followed anyway.
     pub fn rebind(&mut self, dialog: DialogId, flow: FlowId) {
         if let Some(leg) = self.legs.get_mut(&dialog) {
             leg.info.flow = flow;
@@ -284,7 +292,7 @@ impl UserAgent {
             Some(Happening::Response(purpose, request, response)) => match purpose {
                 Purpose::Invite(dialog) => self.handle_invite_response(dialog, *request, &response, now),
                 Purpose::Reinvite(dialog) => self.handle_offer_response(dialog, *request, &response, now),
-                Purpose::Info(dialog) | Purpose::Bye(dialog) => {
+                Purpose::Info(dialog) | Purpose::Bye(dialog) | Purpose::Probe(dialog) => {
                     self.handle_dialog_response(purpose, dialog, *request, &response, now);
                 }
                 Purpose::Cancel => {}
@@ -304,7 +312,11 @@ impl UserAgent {
                 self.finish_offer(dialog, status);
             }
             Purpose::Register(id) if !flow_gone => self.fail_registration(id, None, "no response"),
-            Purpose::Register(_) | Purpose::Info(_) | Purpose::Bye(_) | Purpose::Cancel => {}
+            Purpose::Register(_)
+            | Purpose::Info(_)
+            | Purpose::Bye(_)
+            | Purpose::Probe(_)
+            | Purpose::Cancel => {}
         }
     }
 
@@ -343,7 +355,10 @@ impl UserAgent {
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !leg.ended) else { return };
         leg.ended = true;
         leg.outgoing = None;
+        leg.invitation = None;
+        leg.lingers_on = Some(leg.flow());
         let waiting = leg.incoming.take();
+        self.exchange.lingers(leg.flow());
         self.exchange.wakes.cancel(&Wake::Glare(dialog));
         self.exchange.wakes.cancel(&Wake::Unsettled(dialog));
         if leg.bye_after_ack.is_none() {
@@ -362,6 +377,9 @@ impl UserAgent {
     fn forget(&mut self, dialog: DialogId) {
         let Some(leg) = self.legs.remove(&dialog) else { return };
         self.by_local_tag.remove(&leg.info.local_tag);
+        if let Some(flow) = leg.lingers_on {
+            self.exchange.forgotten(flow);
+        }
         if let Some(arrival) = &leg.arrival {
             self.arrived.remove(arrival);
         }

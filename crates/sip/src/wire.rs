@@ -5,5 +5,6 @@ mod text;
 mod write;
 
 pub(crate) use read::{address, cseq, read, reject_unreadable, sdp_of, tag_of, text_of, too_many_hops};
-pub(crate) use text::{display, quote_name, same_uri, user_in_uri, user_of};
+pub use text::same_uri;
+pub(crate) use text::{display, quote_name, user_in_uri, user_of};
 pub(crate) use write::{Draft, add, add_to_response, bytes_of, response_to, set, set_body};

@@ -123,13 +123,17 @@ fn a_call_given_up_while_it_rings_is_cancelled() {
 fn a_call_given_up_before_any_response_is_cancelled_as_soon_as_one_comes() {
     let mut world = World::new(Transport::Ws);
     let dialog = world.phone.invite(invitation(), world.now);
-    world.phone.cancel(dialog, world.now);
+    let reason = Reason { protocol: "SIP".into(), cause: 200, text: None };
+    world.phone.bye(dialog, Some(reason), world.now);
     world.run(Duration::from_millis(5));
     assert_eq!(world.sent(End::Phone, "CANCEL"), 0, "RFC 3261 §9.1: not yet");
     world.settle();
     assert_eq!(world.sent(End::Phone, "CANCEL"), 1);
     assert_eq!(world.events(End::Phone).len(), 1);
-    assert!(matches!(world.events(End::Desk)[1], Event::Ended { by: EndedBy::Cancelled, .. }));
+    let Event::Ended { by: EndedBy::Cancelled, reason_header, .. } = &world.events(End::Desk)[1] else {
+        panic!("not cancelled")
+    };
+    assert_eq!(reason_header.as_deref(), Some("SIP;cause=200"), "the reason has waited too");
     world.nothing_is_left();
 }
 

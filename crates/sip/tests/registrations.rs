@@ -4,7 +4,7 @@ mod world;
 
 use sip::digest::{Challenger, DigestFailure, Ha1};
 use sip::{
-    Credentials, EndedBy, Event, FlowId, OutboundInvite, OutboundRegister, RegisterRequest, Transport,
+    Credentials, EndedBy, Event, FlowId, OutboundInvite, OutboundRegister, Owner, RegisterRequest, Transport,
 };
 use timing::{Duration, Instant};
 use world::{ANSWER, End, FLOW, Fate, World, invitation};
@@ -136,7 +136,7 @@ fn a_captured_register_is_good_for_nothing() {
     let (_, captured) = world.wire.iter().find(|(_, text)| text.contains("Authorization:")).unwrap().clone();
 
     let thief = FlowId(2);
-    world.desk.open_flow(thief, Transport::Ws, world.now);
+    world.desk.open_flow(thief, Transport::Ws, Owner::Account("mallory".into()), world.now);
     world.desk.handle_message(thief, captured.as_bytes(), world.now);
     registrar.serve(&mut world, 60);
     let answer = std::iter::from_fn(|| world.desk.poll_transmit()).find(|t| t.flow == thief).unwrap();

@@ -4,7 +4,7 @@ mod world;
 
 use sip::{EndedBy, Event, FlowId, Transport};
 use timing::Duration;
-use world::{ANSWER, End, FLOW, Fate, OFFER, World, ends};
+use world::{ANSWER, End, FLOW, Fate, OFFER, World, anna, ends, mallory};
 
 #[test]
 fn on_a_flow_that_doubles_everything_each_event_comes_once() {
@@ -137,16 +137,114 @@ fn a_dialog_outlives_its_flow_and_goes_on_over_another() {
     world.desk.info(at_desk, "application/dtmf", "1", world.now);
 
     let second = FlowId(2);
-    world.phone.open_flow(second, Transport::Ws, world.now);
-    world.desk.open_flow(second, Transport::Ws, world.now);
+    world.phone.open_flow(second, Transport::Ws, anna(), world.now);
+    world.desk.open_flow(second, Transport::Ws, anna(), world.now);
     world.phone.rebind(at_phone, second);
     while world.phone.poll_transmit().is_some() {}
     world.phone.reinvite(at_phone, OFFER.into(), world.now).expect("the call is up");
     let invite = world.phone.poll_transmit().expect("a re-INVITE");
     assert_eq!(invite.flow, second);
     world.desk.handle_message(second, &invite.bytes, world.now);
-    assert_eq!(world.events(End::Desk), [Event::Offer { dialog: at_desk, sdp: Some(OFFER.into()) }]);
+    let moved = Event::Moved { dialog: at_desk, flow: second };
+    assert_eq!(world.events(End::Desk), [moved, Event::Offer { dialog: at_desk, sdp: Some(OFFER.into()) }]);
     assert_eq!(world.desk.dialog(at_desk).unwrap().flow, second, "the dialog has followed its peer");
+}
+
+#[test]
+fn a_phone_that_is_back_before_its_loss_was_noticed_is_followed_and_a_stranger_never() {
+    for noticed in [false, true] {
+        let mut world = World::new(Transport::Ws);
+        let (at_phone, at_desk) = world.established();
+        if noticed {
+            world.desk.close_flow(FLOW, world.now);
+        }
+        let (second, stranger) = (FlowId(2), FlowId(3));
+        world.desk.open_flow(second, Transport::Ws, anna(), world.now);
+        world.desk.open_flow(stranger, Transport::Ws, mallory(), world.now);
+        world.phone.info(at_phone, "application/dtmf", "1", world.now);
+        let info = world.phone.poll_transmit().expect("an INFO").bytes;
+
+        world.desk.handle_message(stranger, &info, world.now);
+        assert!(world.desk.poll_transmit().unwrap().bytes.starts_with(b"SIP/2.0 481 "));
+        let stale = String::from_utf8(info.clone()).unwrap().replace("CSeq: 2 ", "CSeq: 1 ");
+        world.desk.handle_message(second, stale.replace("z9hG4bK", "z9hG4bKx").as_bytes(), world.now);
+        assert!(world.desk.poll_transmit().unwrap().bytes.starts_with(b"SIP/2.0 500 "));
+        assert_eq!(world.desk.dialog(at_desk).unwrap().flow, FLOW, "not by what was refused");
+
+        world.desk.handle_message(second, &info, world.now);
+        let events = world.events(End::Desk);
+        assert_eq!(events[0], Event::Moved { dialog: at_desk, flow: second });
+        assert!(matches!(events[1], Event::Info { .. }));
+        world.desk.bye(at_desk, None, world.now);
+        let bye = std::iter::from_fn(|| world.desk.poll_transmit()).last().expect("a BYE");
+        assert_eq!(bye.flow, second);
+    }
+}
+
+#[test]
+fn an_answer_that_does_not_fit_moves_no_dialog() {
+    let mut world = World::new(Transport::Ws);
+    let dialog = world.desk.invite(world::invitation(), world.now);
+    let invite = String::from_utf8(world.desk.poll_transmit().unwrap().bytes).unwrap();
+    let answer = invite
+        .replacen("INVITE sip:200@example.org SIP/2.0", "SIP/2.0 200 OK", 1)
+        .replace("To: <sip:200@example.org>", "To: <sip:200@example.org>;tag=x");
+    let second = FlowId(2);
+    world.desk.open_flow(second, Transport::Ws, anna(), world.now);
+    let call_id = world.desk.dialog(dialog).unwrap().sip_call_id.clone();
+    for wrong in [answer.replace(&call_id, "another"), answer.replace("CSeq: 1", "CSeq: 7")] {
+        world.desk.handle_message(second, wrong.as_bytes(), world.now);
+        assert_eq!((world.desk.poll_event(), world.desk.dialog(dialog).unwrap().flow), (None, FLOW));
+    }
+    world.desk.handle_message(second, answer.as_bytes(), world.now);
+    let events = world.events(End::Desk);
+    assert_eq!(events[0], Event::Moved { dialog, flow: second });
+    assert!(matches!(events[1], Event::Answered { .. }), "{events:?}");
+}
+
+#[test]
+fn a_probe_tells_whether_the_peer_still_knows_the_dialog() {
+    let mut world = World::new(Transport::Ws);
+    let (at_phone, at_desk) = world.established();
+    world.desk.probe(at_desk, world.now);
+    world.settle();
+    assert_eq!(world.events(End::Desk), [Event::Alive { dialog: at_desk }]);
+
+    world.weather(|_, _| Fate::IsLost);
+    world.desk.probe(at_desk, world.now);
+    world.phone.bye(at_phone, None, world.now);
+    world.run(Duration::from_secs(40));
+    assert_eq!(world.events(End::Desk), [], "silence proves nothing");
+
+    world.fair_weather();
+    world.desk.probe(at_desk, world.now);
+    world.settle();
+    let gone = Event::Ended { dialog: at_desk, by: EndedBy::Remote, status: None, reason_header: None };
+    assert_eq!(world.events(End::Desk), [gone]);
+    world.nothing_is_left();
+}
+
+#[test]
+fn an_ack_lost_with_its_flow_is_waited_for_until_the_peer_is_back() {
+    let mut world = World::new(Transport::Ws);
+    let (at_phone, at_desk) = world.established();
+    world.phone.reinvite(at_phone, OFFER.into(), world.now).expect("the call is up");
+    world.settle();
+    world.weather(|_, text| if text.starts_with("ACK") { Fate::IsLost } else { Fate::Arrives });
+    world.desk.answer_offer(at_desk, ANSWER.into(), world.now);
+    world.settle();
+    world.desk.close_flow(FLOW, world.now);
+    world.events(End::Desk);
+    world.run(Duration::from_secs(50));
+    assert_eq!(world.events(End::Desk), [], "the call waits for its phone");
+
+    world.fair_weather();
+    world.desk.open_flow(FLOW, Transport::Ws, anna(), world.now);
+    world.run(Duration::from_secs(40));
+    assert_eq!(world.events(End::Desk), []);
+    assert!(world.desk.dialog(at_desk).is_some());
+    world.desk.bye(at_desk, None, world.now);
+    world.nothing_is_left();
 }
 
 #[test]
@@ -156,7 +254,7 @@ fn nobody_speaks_for_a_phone_whose_flow_is_up() {
     world.phone.bye(at_phone, None, world.now);
     let bye = world.phone.poll_transmit().expect("a BYE");
     let stranger = FlowId(7);
-    world.desk.open_flow(stranger, Transport::Ws, world.now);
+    world.desk.open_flow(stranger, Transport::Ws, mallory(), world.now);
     world.desk.handle_message(stranger, &bye.bytes, world.now);
     let answer = world.desk.poll_transmit().expect("an answer");
     assert_eq!(answer.flow, stranger);
@@ -175,8 +273,8 @@ fn an_answer_lost_with_the_callers_flow_arrives_over_the_next() {
     world.desk.close_flow(FLOW, world.now);
     world.desk.answer(invite.dialog, ANSWER.into(), world.now).expect("it rings");
     let second = FlowId(2);
-    world.phone.open_flow(second, Transport::Ws, world.now);
-    world.desk.open_flow(second, Transport::Ws, world.now);
+    world.phone.open_flow(second, Transport::Ws, anna(), world.now);
+    world.desk.open_flow(second, Transport::Ws, anna(), world.now);
     world.phone.rebind(at_phone, second);
     world.desk.rebind(invite.dialog, second);
     world.desk.handle_timeout(world.now + Duration::from_secs(1));

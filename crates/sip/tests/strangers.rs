@@ -5,13 +5,13 @@ mod world;
 use proptest::prelude::*;
 use sip::{Event, FlowId, Transport, UserAgent};
 use timing::{Duration, Instant};
-use world::{FLOW, user_agent};
+use world::{FLOW, anna, mallory, user_agent};
 
 const NOW: Instant = Instant::ORIGIN;
 
 fn desk(transport: Transport) -> UserAgent {
     let mut desk = user_agent(3, transport, true);
-    desk.open_flow(FLOW, transport, NOW);
+    desk.open_flow(FLOW, transport, anna(), NOW);
     desk
 }
 
@@ -98,7 +98,7 @@ fn each_wrong_request_gets_the_status_that_the_standard_names() {
 #[test]
 fn a_phone_is_no_registrar() {
     let mut phone = user_agent(4, Transport::Ws, false);
-    phone.open_flow(FLOW, Transport::Ws, NOW);
+    phone.open_flow(FLOW, Transport::Ws, anna(), NOW);
     assert_eq!(answer(&mut phone, &request("REGISTER", "")).unwrap().0, 405);
 }
 
@@ -162,7 +162,7 @@ fn a_stranger_cannot_cancel_or_answer_for_another_flow() {
     let mut desk = desk(Transport::Ws);
     answer(&mut desk, &request("INVITE", ""));
     let stranger = FlowId(2);
-    desk.open_flow(stranger, Transport::Ws, NOW);
+    desk.open_flow(stranger, Transport::Ws, mallory(), NOW);
     let cancel = request("CANCEL", "");
     desk.handle_message(stranger, cancel.as_bytes(), NOW);
     assert!(desk.poll_transmit().unwrap().bytes.starts_with(b"SIP/2.0 481 "));
@@ -176,6 +176,37 @@ fn a_stranger_cannot_cancel_or_answer_for_another_flow() {
     desk.poll_event();
     assert_eq!(desk.poll_event(), None);
     assert!(desk.dialog(call).is_some());
+}
+
+#[test]
+fn refused_calls_take_their_room_until_they_are_forgotten_also_when_each_is_acknowledged() {
+    let mut desk = desk(Transport::Ws);
+    let with_number = |text: String, number: u32| {
+        text.replace("z9hG4bK77", &format!("z9hG4bK{number}")).replace("c1", &format!("c{number}"))
+    };
+    let mut refused = 0;
+    for number in 0..2_000 {
+        if answer(&mut desk, &with_number(request("INVITE", ""), number)).is_some_and(|(code, _)| code == 503)
+        {
+            refused += 1;
+            continue;
+        }
+        let Some(Event::Invite(invite)) = desk.poll_event() else { panic!("no call") };
+        desk.refuse(invite.dialog, 403, None, NOW);
+        let (_, text) = answer(&mut desk, "").unwrap_or_default();
+        assert!(text.starts_with("SIP/2.0 403 "), "{text}");
+        let tag = text.split("To: ").nth(1).and_then(|to| to.lines().next()).expect("a To");
+        let ack = request("ACK", "").replace("To: <sip:200@example.org>", &format!("To: {tag}"));
+        desk.handle_message(FLOW, with_number(ack, number).as_bytes(), NOW);
+        while desk.poll_event().is_some() {}
+    }
+    let (dialogs, transactions) = desk.held();
+    assert_eq!((dialogs, transactions, refused), (1_024, 0, 976));
+    for _ in 0..3 {
+        desk.handle_timeout(NOW + Duration::from_secs(40));
+    }
+    assert_eq!(desk.held(), (0, 0));
+    assert_eq!(answer(&mut desk, &request("INVITE", "")).unwrap().0, 100);
 }
 
 #[test]
@@ -212,7 +243,7 @@ proptest! {
     #[test]
     fn no_name_or_number_breaks_out_of_its_header(name in ".*", user in ".{1,40}", extra in ".*") {
         let mut phone = user_agent(5, Transport::Ws, false);
-        phone.open_flow(FLOW, Transport::Ws, NOW);
+        phone.open_flow(FLOW, Transport::Ws, anna(), NOW);
         phone.invite(
             sip::OutboundInvite {
                 from_name: Some(name),

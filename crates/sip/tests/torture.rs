@@ -3,7 +3,7 @@
 mod world;
 
 use proptest::prelude::*;
-use sip::{Event, Transport, UserAgent};
+use sip::{Event, Owner, Transport, UserAgent};
 use timing::{Duration, Instant};
 use world::{FLOW, user_agent};
 
@@ -26,7 +26,7 @@ const MESSAGES: &[(&str, &[u8])] = messages! {
 
 fn desk(transport: Transport) -> UserAgent {
     let mut desk = user_agent(3, transport, true);
-    desk.open_flow(FLOW, transport, NOW);
+    desk.open_flow(FLOW, transport, Owner::Unproved, NOW);
     desk
 }
 

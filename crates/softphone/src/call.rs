@@ -142,6 +142,8 @@ pub(crate) struct Call {
     pub held: bool,
     /// The dialog moved to a new flow, or the path was lost: an offer has to go out even if nothing else changed.
     pub want_refresh: bool,
+    /// That offer restarts ICE even if the browser has not noticed yet that the path is gone.
+    pub want_restart: bool,
     /// What the browser was last told about the microphone.
     pub microphone_on: bool,
 }
@@ -157,15 +159,18 @@ pub(crate) enum Negotiation {
     /// The browser makes the first answer.
     MakingAnswer,
     /// The browser makes a new offer.
-    MakingReoffer {
-        hold: bool,
-    },
+    MakingReoffer(Reoffer),
     /// The re-INVITE is out.
-    ReofferSent {
-        hold: bool,
-    },
+    ReofferSent(Reoffer),
     /// The browser answers their new offer.
     MakingReanswer,
+}
+
+/// What a new offer of ours is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reoffer {
+    pub hold: bool,
+    pub restart_ice: bool,
 }
 
 impl Call {
@@ -183,6 +188,7 @@ impl Call {
             want_held: false,
             held: false,
             want_refresh: false,
+            want_restart: false,
             microphone_on: true,
         }
     }
@@ -196,6 +202,15 @@ impl Call {
 
     pub fn is_answered(&self) -> bool {
         self.face.is_answered()
+    }
+
+    /// Whether the call is still there after its socket has gone: our answer is out, or theirs is in.
+    pub fn outlives_its_socket(&self) -> bool {
+        match self.face.state {
+            CallState::Dialling | CallState::Alerting | CallState::Ringing => false,
+            CallState::Connecting => self.negotiation != Negotiation::MakingAnswer,
+            CallState::Established | CallState::Held => true,
+        }
     }
 
     /// Whether a person hears this call now, or will when its answer is through.

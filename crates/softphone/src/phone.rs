@@ -5,7 +5,7 @@ mod wishes;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use sip::{Credentials, DialogId, FlowId, OutboundRegister, RegistrationId, Transport, UserAgent};
+use sip::{Credentials, DialogId, FlowId, OutboundRegister, Owner, RegistrationId, Transport, UserAgent};
 use timing::{Deadline, Instant};
 
 use crate::backoff::Backoff;
@@ -50,7 +50,7 @@ pub struct Softphone {
     closing: Option<FlowId>,
     /// A flow whose socket is closed by our own order, of which the agent is still to be told.
     left: Option<FlowId>,
-    /// Dialogs whose call is over for the person, and whose BYE waits for a socket.
+    /// Dialogs whose call is over for the person, and whose BYE waits until the line is registered.
     farewells: Vec<DialogId>,
     orders: VecDeque<Order>,
     facts: VecDeque<Fact>,
@@ -115,7 +115,7 @@ impl Softphone {
         self.flows += 1;
         let flow = FlowId(self.flows);
         self.link = Link::Open { flow };
-        self.agent.open_flow(flow, self.transport, now);
+        self.agent.open_flow(flow, self.transport, Owner::Account(account.name.clone()), now);
         for dialog in self.calls.values().filter_map(|call| call.dialog).chain(self.farewells.iter().copied())
         {
             self.agent.rebind(dialog, flow);
@@ -132,14 +132,11 @@ impl Softphone {
             },
             now,
         ));
-        for dialog in std::mem::take(&mut self.farewells) {
-            self.agent.bye(dialog, None, now);
-        }
         self.drain_agent(now);
     }
 
-    /// The SIP WebSocket could not be opened, or was closed without our order. Calls live on; their sound does not need
-    /// it.
+    /// The SIP WebSocket could not be opened, or was closed without our order. Answered calls live on, since their sound
+    /// does not need it; what rang or was dialled is over.
     pub fn socket_closed(&mut self, now: Instant) {
         self.leave_flow(now);
         if self.account.is_some() {
@@ -171,10 +168,8 @@ impl Softphone {
 
     /// The computer has another network: whoever waits need not wait, and every path may be gone.
     pub fn handle_network_change(&mut self, now: Instant) {
-        if self.registered {
-            for id in self.ids() {
-                self.refresh(id, true);
-            }
+        for id in self.ids() {
+            self.refresh(id, true);
         }
         self.hurry(now);
     }
@@ -190,7 +185,6 @@ impl Softphone {
 
     /// The browser has made the description that an order asked for, with its candidates in it.
     pub fn local_description(&mut self, call: PhoneCallId, sdp: String, now: Instant) {
-        let flow = self.flow();
         let Some(Call { dialog, negotiation, .. }) = self.calls.get(&call).map(AsRef::as_ref) else { return };
         match (*negotiation, *dialog) {
             (Negotiation::MakingOffer, _) => self.invite(call, sdp, now),
@@ -198,9 +192,9 @@ impl Softphone {
                 let sent = self.agent.answer(dialog, sdp, now).is_ok();
                 self.negotiated(call, sent, now);
             }
-            (Negotiation::MakingReoffer { hold }, Some(dialog)) => {
-                let sent = flow.is_some() && self.agent.reinvite(dialog, sdp, now).is_ok();
-                self.change(call, |call| call.negotiation = Negotiation::ReofferSent { hold });
+            (Negotiation::MakingReoffer(reoffer), Some(dialog)) => {
+                let sent = self.registered && self.agent.reinvite(dialog, sdp, now).is_ok();
+                self.change(call, |call| call.negotiation = Negotiation::ReofferSent(reoffer));
                 if !sent {
                     self.reoffer_refused(call, now);
                 }
@@ -228,7 +222,7 @@ impl Softphone {
                     call.enter(CallState::Ringing, now);
                 });
             }
-            Negotiation::MakingReoffer { .. } => self.reoffer_refused(call, now),
+            Negotiation::MakingReoffer(_) => self.reoffer_refused(call, now),
             Negotiation::MakingReanswer => {
                 if let Some(dialog) = dialog {
                     self.agent.refuse_offer(dialog, 488, now);
@@ -238,7 +232,7 @@ impl Softphone {
             Negotiation::MakingOffer
             | Negotiation::OfferSent
             | Negotiation::Idle
-            | Negotiation::ReofferSent { .. } => {
+            | Negotiation::ReofferSent(_) => {
                 self.end(call, CallEnd::MediaFailed(failure), now);
             }
         }
@@ -260,7 +254,7 @@ impl Softphone {
     /// The browser cannot send this key as sound, so it goes as SIP INFO.
     pub fn tone_failed(&mut self, call: PhoneCallId, key: char, now: Instant) {
         let dialog = self.calls.get(&call).filter(|call| call.is_answered()).and_then(|call| call.dialog);
-        if let Some(dialog) = dialog {
+        if let Some(dialog) = dialog.filter(|_| self.registered) {
             let body = format!("Signal={key}\r\nDuration=120\r\n");
             self.agent.info(dialog, "application/dtmf-relay", &body, now);
         }

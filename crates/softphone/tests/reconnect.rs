@@ -2,7 +2,7 @@
 
 mod world;
 
-use softphone::{CallEnd, CallState, Command, Direction, MediaState, Order, Pending};
+use softphone::{CallEnd, CallState, Command, Direction, MediaState, Order, Pending, Registration};
 use timing::Duration;
 use world::World;
 
@@ -67,8 +67,27 @@ fn a_new_network_restarts_the_sound_of_each_call() {
     world.phone.handle_network_change(world.now);
     world.settle();
     assert_eq!(reoffers(&world), [true]);
+    assert_eq!(world.call(id).media, MediaState::Up, "only the browser knows that the path is gone");
     world.agree();
     assert_eq!(world.call(id).state, CallState::Established);
+    world.phone.media_lost(id, world.now);
+    world.settle();
+    assert_eq!(reoffers(&world), [true, true]);
+}
+
+#[test]
+fn a_new_network_without_a_socket_restarts_the_sound_once_the_line_is_back() {
+    let mut world = World::registered();
+    let (id, _) = world.talk("1002");
+    world.phone.media_up(id);
+    world.reachable = false;
+    world.cut();
+    world.phone.handle_network_change(world.now);
+    world.settle();
+    assert!(reoffers(&world).is_empty());
+    world.reachable = true;
+    world.pass(Duration::from_secs(15));
+    assert_eq!(reoffers(&world), [true]);
 }
 
 #[test]
@@ -95,6 +114,34 @@ fn a_call_ended_without_a_socket_is_ended_at_the_server_later() {
     world.reachable = true;
     world.pass(Duration::from_secs(15));
     assert!(!world.server_knows(dialog));
+}
+
+#[test]
+fn a_call_ended_before_the_line_is_registered_again_is_ended_at_the_server_then() {
+    let mut world = World::registered();
+    let (id, dialog) = world.talk("1002");
+    world.lose_socket();
+    world.registrar_waits = true;
+    world.pass(Duration::from_secs(2));
+    assert_eq!(world.phone.registration(), Registration::Connecting, "the socket is open");
+    world.command(Command::HangUp { call: id }).unwrap();
+    assert!(world.server_knows(dialog), "the server may not take a word before the registration");
+    world.registrar_answers();
+    assert!(!world.server_knows(dialog));
+}
+
+#[test]
+fn stopping_ends_at_the_server_what_was_ended_here() {
+    for is_registered in [true, false] {
+        let mut world = World::registered();
+        let (id, dialog) = world.talk("1002");
+        world.cut();
+        world.command(Command::HangUp { call: id }).unwrap();
+        world.registrar_waits = !is_registered;
+        world.pass(Duration::from_secs(2));
+        world.command(Command::Stop).unwrap();
+        assert!(!world.server_knows(dialog), "registered: {is_registered}");
+    }
 }
 
 #[test]

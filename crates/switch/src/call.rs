@@ -60,6 +60,8 @@ pub(crate) struct Party {
     pub name: String,
     pub unique_id: String,
     pub direction: CallDirection,
+    /// The Call-ID of the dialog with the phone that speaks for the party; while several ring, with one of them.
+    pub sip_call_id: Option<String>,
     /// The last thing the party's user was told; `None` before the first.
     pub told: Option<PhoneFactKind>,
 }
@@ -73,6 +75,7 @@ impl Party {
             name: line.full_name.clone(),
             unique_id,
             direction,
+            sip_call_id: None,
             told: None,
         }
     }
@@ -85,6 +88,7 @@ impl Party {
             name: name.to_owned(),
             unique_id,
             direction: CallDirection::Incoming,
+            sip_call_id: None,
             told: None,
         }
     }
@@ -121,6 +125,8 @@ pub(crate) struct Leg {
     pub state: LegState,
     /// The phone holds the other party.
     pub held: bool,
+    /// When its phone was first missed, until it has shown that it is back and still has the call.
+    pub lost_at: Option<Instant>,
     /// Sound flows: ICE and DTLS are up.
     pub connected: bool,
     /// The caller's offer, until it is answered.
@@ -171,6 +177,13 @@ impl Call {
             Side::Caller => &mut self.caller,
             Side::Callee => &mut self.callee,
         }
+    }
+
+    /// Whether the line of `account` is taken by this call: from its beginning on the caller's side, from the
+    /// first phone that is to ring on the other.
+    pub fn engages(&self, account: &str) -> bool {
+        let is = |party: &Party| party.account.as_deref() == Some(account);
+        is(&self.caller) || is(&self.callee) && !self.branches.is_empty()
     }
 
     /// The leg that carries the given side of a call that has been answered.

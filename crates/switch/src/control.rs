@@ -27,7 +27,7 @@ impl Switch {
                 self.draining = true;
                 let calls: Vec<CallId> = self.calls.keys().copied().collect();
                 for call in calls {
-                    self.end_call(call, EndCause::ServerStopping, None, now);
+                    self.end_call(call, EndCause::ServerStopping, now);
                 }
                 Ok(())
             }
@@ -70,7 +70,7 @@ impl Switch {
             (_, Side::Caller) => EndCause::Cancelled,
             (_, Side::Callee) => EndCause::Declined,
         };
-        self.end_call(id, cause, None, now);
+        self.end_call(id, cause, now);
     }
 
     fn phone_act(&mut self, user: UserId, unique_id: Option<&str>, act: PhoneAct) -> Result<(), Refusal> {
@@ -81,18 +81,11 @@ impl Switch {
             }
         };
         let (id, side) = self.find(user, unique_id, fits)?;
-        let call = self.calls.get(&id).ok_or(Refusal::NoSuchCall)?;
-        // a call may ring on several phones: each acts on its own dialog alone
-        let legs = match side {
-            Side::Caller => std::slice::from_ref(&call.caller_leg),
-            Side::Callee => call.branches.as_slice(),
-        };
-        let dialogs = legs.iter().filter_map(|leg| self.legs.get(leg)?.sip_call_id.clone());
-        let acts: Vec<Fact> = dialogs.map(|sip_call_id| Fact::PhoneAct { user, sip_call_id, act }).collect();
-        if acts.is_empty() {
-            return Err(Refusal::NoSuchCall);
-        }
-        self.facts.extend(acts);
+        // of several phones that ring one acts, lest two of them answer
+        let party = self.calls.get(&id).map(|call| call.party(side));
+        let dialog = party.and_then(|party| party.sip_call_id.clone());
+        let sip_call_id = dialog.ok_or(Refusal::NoSuchCall)?;
+        self.facts.push_back(Fact::PhoneAct { user, sip_call_id, act });
         Ok(())
     }
 

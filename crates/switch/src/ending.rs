@@ -1,17 +1,22 @@
 //! How calls and legs end: each once, with one cause.
 
 use model::{CallId, EndCause, LegId};
-use sip::{DialogId, EndedBy};
+use sip::{DialogId, EndedBy, Reason};
 use timing::Instant;
 
 use crate::call::{LegState, Phase, Side};
 use crate::fact::{CallEnded, Fact, PhoneFactKind};
-use crate::setup::reason_of;
 use crate::switch::{Switch, Timer};
 
 impl Switch {
     /// A dialog is over, by its peer or by the network.
-    pub(crate) fn dialog_ended(&mut self, dialog: DialogId, by: &EndedBy, now: Instant) {
+    pub(crate) fn dialog_ended(
+        &mut self,
+        dialog: DialogId,
+        by: &EndedBy,
+        reason: Option<&str>,
+        now: Instant,
+    ) {
         let Some(leg_id) = self.dialogs.remove(&dialog) else { return };
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.dialog = None;
@@ -23,12 +28,14 @@ impl Switch {
             EndedBy::Timeout if up => EndCause::ConnectionLost,
             EndedBy::Timeout => EndCause::Unavailable,
             EndedBy::NoAck => EndCause::ConnectionLost,
-            EndedBy::Refused { status, .. } => EndCause::from_sip_status(*status),
+            EndedBy::Refused { status, .. } => {
+                EndCause::from_sip(*status, reason.and_then(|reason| Reason::cause_in(reason, "Q.850")))
+            }
         };
         self.leg_ended(leg_id, cause, now);
     }
 
-    /// A leg is over: its call too, unless other phones still ring.
+    /// A leg is over, or cannot go on: its call ends too, unless other phones still ring.
     pub(crate) fn leg_ended(&mut self, leg_id: LegId, cause: EndCause, now: Instant) {
         let Some(leg) = self.legs.get(&leg_id) else { return };
         let id = leg.call;
@@ -37,16 +44,13 @@ impl Switch {
         }
         let Some(call) = self.calls.get(&id) else { return };
         let is_branch = leg.side == Side::Callee && call.phase == Phase::Ringing;
-        if is_branch {
-            self.end_branch(leg_id, cause, now)
-        } else {
-            self.end_call(id, cause, Some(leg_id), now)
-        }
+        if is_branch { self.end_branch(leg_id, cause, now) } else { self.end_call(id, cause, now) }
     }
 
     /// One of the called phones does not take the call; when it was the last one, the caller is told why.
     pub(crate) fn end_branch(&mut self, leg_id: LegId, cause: EndCause, now: Instant) {
-        let Some(id) = self.legs.get(&leg_id).map(|leg| leg.call) else { return };
+        let Some(leg) = self.legs.get(&leg_id) else { return };
+        let (id, sip_call_id) = (leg.call, leg.sip_call_id.clone());
         self.drop_leg(leg_id, cause, now);
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.branches.retain(|branch| *branch != leg_id);
@@ -54,12 +58,24 @@ impl Switch {
         call.refused = Some(worst);
         // 6xx speaks for the whole user (RFC 3261 §21.6)
         if call.branches.is_empty() || cause == EndCause::Declined {
-            self.end_call(id, worst, None, now);
+            self.end_call(id, worst, now);
+        } else if sip_call_id.is_some() && call.callee.sip_call_id == sip_call_id {
+            self.tell_of_another_phone(id);
         }
     }
 
-    /// Ends a call for `cause`; `gone` is a leg that has ended already.
-    pub(crate) fn end_call(&mut self, id: CallId, cause: EndCause, gone: Option<LegId>, now: Instant) {
+    /// The phone that the user was told of rings no more, but another one does.
+    fn tell_of_another_phone(&mut self, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let mut ringing = call.branches.iter().filter_map(|branch| self.legs.get(branch));
+        call.callee.sip_call_id = ringing.find_map(|leg| leg.sip_call_id.clone());
+        if call.callee.sip_call_id.is_some() {
+            self.tell(id, Side::Callee, PhoneFactKind::Ringing);
+        }
+    }
+
+    /// Ends a call for `cause`, and all its legs.
+    pub(crate) fn end_call(&mut self, id: CallId, cause: EndCause, now: Instant) {
         let Some(call) = self.calls.get(&id) else { return };
         let legs: Vec<LegId> =
             self.legs.iter().filter(|(_, leg)| leg.call == call.id).map(|(id, _)| *id).collect();
@@ -70,11 +86,7 @@ impl Switch {
             }
         }
         for leg in legs {
-            if Some(leg) == gone {
-                self.forget_leg(leg);
-            } else {
-                self.drop_leg(leg, cause, now);
-            }
+            self.drop_leg(leg, cause, now);
         }
         self.timers.cancel(&Timer::NoAnswer(id));
         let Some(call) = self.calls.remove(&id) else { return };
@@ -95,19 +107,22 @@ impl Switch {
         }));
     }
 
-    /// Ends one leg's dialog in the way its state asks for, and its media.
+    /// Ends one leg's dialog, if it has not ended by itself, in the way its state asks for, and its media.
     pub(crate) fn drop_leg(&mut self, leg_id: LegId, cause: EndCause, now: Instant) {
         let Some(leg) = self.legs.get(&leg_id) else { return };
         if let Some(dialog) = leg.dialog {
             self.dialogs.remove(&dialog);
             match leg.state {
-                LegState::Incoming | LegState::Answering => {
-                    self.ua.refuse(dialog, cause.sip_status(), None, now)
-                }
+                LegState::Incoming | LegState::Answering => self.refuse(dialog, cause, now),
                 _ => self.ua.bye(dialog, Some(reason_of(cause)), now),
             }
         }
         self.forget_leg(leg_id);
+    }
+
+    pub(crate) fn refuse(&mut self, dialog: DialogId, cause: EndCause, now: Instant) {
+        let reason = ("Reason".to_owned(), reason_of(cause).to_string());
+        self.ua.refuse_with(dialog, cause.sip_status(), None, vec![reason], now);
     }
 
     fn forget_leg(&mut self, leg_id: LegId) {
@@ -116,8 +131,19 @@ impl Switch {
             self.dialogs.remove(&dialog);
         }
         self.timers.cancel(&Timer::Detached(leg_id));
+        self.timers.cancel(&Timer::Orphaned(leg_id));
         self.timers.cancel(&Timer::NoSound(leg_id));
         self.order(leg.call, media::Order::Close { leg: media::LegId(leg_id.0) });
+    }
+}
+
+/// Why a leg is being ended, as its peer reads it (RFC 3326).
+fn reason_of(cause: EndCause) -> Reason {
+    match cause {
+        EndCause::AnsweredElsewhere => {
+            Reason { protocol: "SIP".into(), cause: 200, text: Some("Call completed elsewhere".into()) }
+        }
+        _ => Reason { protocol: "Q.850".into(), cause: cause.q850().into(), text: None },
     }
 }
 

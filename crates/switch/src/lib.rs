@@ -24,6 +24,7 @@ mod directory;
 mod ending;
 mod fact;
 mod media_facts;
+mod registering;
 mod registrar;
 mod resume;
 mod setup;

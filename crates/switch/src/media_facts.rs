@@ -5,8 +5,7 @@ use model::{EndCause, LegId};
 use sip::DialogId;
 use timing::Instant;
 
-use crate::call::{LegState, Phase};
-use crate::fact::PhoneFactKind;
+use crate::call::{Call, LegState, Phase};
 use crate::switch::Switch;
 
 impl Switch {
@@ -21,14 +20,15 @@ impl Switch {
             MediaFact::AnswerMade { leg, sdp, codec, direction } => {
                 self.media_answered(LegId(leg.0), sdp, codec, direction, now);
             }
-            MediaFact::AnswerAccepted { leg, codec, .. } => {
+            MediaFact::AnswerAccepted { leg, codec, direction } => {
                 let leg = LegId(leg.0);
                 if self.leg_is(leg, LegState::Agreeing) {
+                    self.direction_changed(leg, direction);
                     self.agreed(leg, codec, now);
                 }
             }
             MediaFact::Refused { leg, .. } => self.media_refused(LegId(leg.0), now),
-            MediaFact::Crashed { leg } => self.leg_failed(LegId(leg.0), EndCause::Internal, now),
+            MediaFact::Crashed { leg } => self.leg_ended(LegId(leg.0), EndCause::Internal, now),
             MediaFact::Lost { leg } => self.sound_lost(LegId(leg.0), now),
             MediaFact::Connected { leg } => self.sound_back(LegId(leg.0)),
             // keys pass through the relay; collectors (menus, voicemail) come with the plane's local legs
@@ -47,7 +47,10 @@ impl Switch {
     ) {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         match leg.state {
-            LegState::Answering => self.answer_made(leg_id, sdp, codec, now),
+            LegState::Answering => {
+                self.direction_changed(leg_id, direction);
+                self.answer_made(leg_id, sdp, codec, now);
+            }
             LegState::Reoffered => {
                 leg.state = LegState::Up;
                 if let Some(dialog) = leg.dialog {
@@ -77,16 +80,18 @@ impl Switch {
         self.order(call, media::Order::AcceptReoffer { leg: media::LegId(leg_id.0), offer });
     }
 
+    /// Who only listens (`recvonly`) holds nobody.
     fn direction_changed(&mut self, leg_id: LegId, direction: Direction) {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
-        let held = direction != Direction::SendRecv;
+        let held = matches!(direction, Direction::SendOnly | Direction::Inactive);
         if leg.held == held {
             return;
         }
         leg.held = held;
         let (id, side) = (leg.call, leg.side);
-        if self.calls.get(&id).is_some_and(|call| call.phase == Phase::Talking) {
-            self.tell(id, side, if held { PhoneFactKind::OnHold } else { PhoneFactKind::Established });
+        let speaks = |call: &Call| call.phase == Phase::Talking && call.leg_of(side) == Some(leg_id);
+        if self.calls.get(&id).is_some_and(speaks) {
+            self.tell_talking(id, side);
         }
     }
 
@@ -98,24 +103,7 @@ impl Switch {
                 self.ua.refuse_offer(dialog, EndCause::NotAcceptable.sip_status(), now);
             }
         } else {
-            self.leg_failed(leg_id, EndCause::NotAcceptable, now);
-        }
-    }
-
-    /// A leg cannot go on: tell its phone, and end what depends on it.
-    pub(crate) fn leg_failed(&mut self, leg_id: LegId, cause: EndCause, now: Instant) {
-        let Some(leg) = self.legs.get(&leg_id) else { return };
-        let id = leg.call;
-        let rings = self
-            .calls
-            .get(&id)
-            .is_some_and(|call| call.phase == Phase::Ringing && call.branches.contains(&leg_id));
-        if leg.replaces.is_some() {
-            self.leg_ended(leg_id, cause, now);
-        } else if rings {
-            self.end_branch(leg_id, cause, now);
-        } else {
-            self.end_call(id, cause, None, now);
+            self.leg_ended(leg_id, EndCause::NotAcceptable, now);
         }
     }
 }

@@ -2,13 +2,18 @@
 
 use media::CodecPreference;
 use model::{CallId, EndCause, LegId};
-use sip::FlowId;
-use timing::{Deadline, Instant};
+use sip::{DialogId, FlowId};
+use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Leg, Phase, Side};
-use crate::fact::PhoneFactKind;
 use crate::registrar::{Binding, Bound};
+use crate::setup::SOUND_WITHIN;
 use crate::switch::{Switch, Timer};
+
+/// How long a phone that has registered again may take to show that it still has its call.
+const PROVE_WITHIN: Duration = Duration::from_secs(10);
+/// A phone that only changes its network is back by then; a page that was closed in favour of another is not.
+const ORPHANED_AFTER: Duration = Duration::from_secs(5);
 
 impl Switch {
     /// A connection is gone: what was answered over it waits, the rest ends.
@@ -18,36 +23,34 @@ impl Switch {
         for leg_id in legs {
             let Some(leg) = self.legs.get(&leg_id) else { continue };
             let talking = self.calls.get(&leg.call).is_some_and(|call| call.phase == Phase::Talking);
-            if leg.replaces.is_some() {
-                self.leg_ended(leg_id, EndCause::ConnectionLost, now);
-            } else if talking && leg.state.is_up() {
+            if leg.replaces.is_none() && talking && leg.state.is_up() {
                 self.await_phone(leg_id, now);
             } else {
-                let cause =
-                    if leg.side == Side::Caller { EndCause::Cancelled } else { EndCause::Unavailable };
-                self.leg_ended(leg_id, cause, now);
+                self.leg_ended(leg_id, cause_of_loss(leg), now);
             }
         }
     }
 
     /// Gives the leg's phone [`crate::Config::reconnect_window`] to come back, counted from the first loss.
     fn await_phone(&mut self, leg_id: LegId, now: Instant) {
-        if self.legs.contains_key(&leg_id) && self.timers.deadline(&Timer::Detached(leg_id)).is_none() {
-            let deadline = Deadline::new(now + self.config.reconnect_window, "phone did not come back");
-            self.timers.set(Timer::Detached(leg_id), deadline);
-        }
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        let lost_at = *leg.lost_at.get_or_insert(now);
+        let deadline = Deadline::new(lost_at + self.config.reconnect_window, "phone did not come back");
+        self.timers.set(Timer::Detached(leg_id), deadline);
+        let deadline = Deadline::new(now + ORPHANED_AFTER, "another phone may take the call over");
+        self.timers.set(Timer::Orphaned(leg_id), deadline);
     }
 
     /// A leg's time is up: its phone did not come back, or its sound did not.
     pub(crate) fn leg_did_not_come_back(&mut self, leg_id: LegId, now: Instant) {
         let Some(leg) = self.legs.get(&leg_id) else { return };
-        self.end_call(leg.call, EndCause::ConnectionLost, None, now);
+        self.end_call(leg.call, EndCause::ConnectionLost, now);
     }
 
     /// The sound of a leg has stopped (ICE consent lost, RFC 7675): the phone may repair it by a re-INVITE.
     pub(crate) fn sound_lost(&mut self, leg_id: LegId, now: Instant) {
-        if let Some(leg) = self.legs.get_mut(&leg_id) {
-            leg.connected = false;
+        // sound that was never there is waited for no longer than it was
+        if self.legs.get_mut(&leg_id).is_some_and(|leg| std::mem::take(&mut leg.connected)) {
             let deadline = Deadline::new(now + self.config.reconnect_window, "sound did not come back");
             self.timers.set(Timer::NoSound(leg_id), deadline);
         }
@@ -81,20 +84,39 @@ impl Switch {
         let own = self.legs.iter().filter(|(_, leg)| leg.flow != flow && self.belongs_to(leg, account));
         for leg_id in own.map(|(id, _)| *id).collect::<Vec<_>>() {
             let Some(leg) = self.legs.get(&leg_id) else { continue };
-            if leg.phone.as_ref().is_some_and(|phone| phone.is(&binding.phone())) {
+            let is_its_own = leg.phone.as_ref().is_some_and(|phone| phone.is(&binding.phone()));
+            if is_its_own && leg.state.is_up() {
                 self.reattach(leg_id, flow, now);
-            } else if bound == Bound::New && self.is_orphan(leg_id, account) {
+            } else if is_its_own {
+                self.begin_again(leg_id, &binding, now);
+            } else if bound == Bound::New && self.is_orphan(leg_id) {
                 self.replace(leg_id, &binding);
             }
         }
     }
 
+    /// Nobody has come for a leg yet: of the phones that were there all the time one takes it over.
+    pub(crate) fn adopt_orphan(&mut self, leg_id: LegId) {
+        let account = self.account_of(leg_id).filter(|_| self.is_orphan(leg_id));
+        let binding = account.and_then(|account| self.registrar.bindings(account).last()).cloned();
+        if let Some(binding) = binding {
+            self.replace(leg_id, &binding);
+        }
+    }
+
     /// Whether the leg waits for a phone that is not registered, and no other phone is being asked to take over.
-    fn is_orphan(&self, leg_id: LegId, account: &str) -> bool {
-        let Some(leg) = self.legs.get(&leg_id) else { return false };
+    fn is_orphan(&self, leg_id: LegId) -> bool {
+        let (Some(leg), Some(account)) = (self.legs.get(&leg_id), self.account_of(leg_id)) else {
+            return false;
+        };
         let phone_is_gone = !leg.phone.as_ref().is_some_and(|phone| self.registrar.has(account, phone));
-        let waits = self.timers.deadline(&Timer::Detached(leg_id)).is_some();
+        let waits = leg.lost_at.is_some();
         waits && phone_is_gone && leg.replaces.is_none() && self.replacement_of(leg_id).is_none()
+    }
+
+    fn account_of(&self, leg_id: LegId) -> Option<&str> {
+        let leg = self.legs.get(&leg_id)?;
+        self.calls.get(&leg.call)?.party(leg.side).account.as_deref()
     }
 
     fn belongs_to(&self, leg: &Leg, account: &str) -> bool {
@@ -115,13 +137,58 @@ impl Switch {
         self.order(call, media::Order::MakeOffer { leg: media::LegId(replacement.0), codecs });
     }
 
+    /// The phone of an answered call is back, but does it still have the call? It may have been ended there.
     fn reattach(&mut self, leg_id: LegId, flow: FlowId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.flow = flow;
+        leg.lost_at.get_or_insert(now);
         if let Some(dialog) = leg.dialog {
             self.ua.rebind(dialog, flow);
+            self.ua.probe(dialog, now);
+        }
+        self.timers.cancel(&Timer::Orphaned(leg_id));
+        let deadline = Deadline::new(now + PROVE_WITHIN, "phone does not speak of its call");
+        self.timers.set(Timer::Detached(leg_id), deadline);
+    }
+
+    /// A phone that lost its connection dropped what was not answered over it: it is called anew, and its own
+    /// calls are over.
+    fn begin_again(&mut self, leg_id: LegId, binding: &Binding, now: Instant) {
+        let Some(leg) = self.legs.get(&leg_id) else { return };
+        let (id, cause, replaces) = (leg.call, cause_of_loss(leg), leg.replaces);
+        if let Some(dialog) = leg.dialog {
+            // a phone of another make may have kept it, and hears there that it is over
+            self.ua.rebind(dialog, binding.flow);
+        }
+        let rings =
+            leg.side == Side::Callee && self.calls.get(&id).is_some_and(|call| call.phase == Phase::Ringing);
+        if let Some(old) = replaces {
+            self.drop_leg(leg_id, cause, now);
+            return self.replace(old, binding);
+        }
+        if rings {
+            self.ring_phone(id, binding);
+        }
+        self.leg_ended(leg_id, cause, now);
+    }
+
+    /// A phone speaks of its call by another connection.
+    pub(crate) fn phone_moved(&mut self, dialog: DialogId, flow: FlowId, now: Instant) {
+        if let Some(leg) = self.leg_of_dialog(dialog).and_then(|leg| self.legs.get_mut(&leg)) {
+            leg.flow = flow;
+        }
+        self.phone_is_back(dialog, now);
+    }
+
+    /// A phone has shown that it still has its call, which no other needs to take over any more.
+    pub(crate) fn phone_is_back(&mut self, dialog: DialogId, now: Instant) {
+        let Some(leg_id) = self.leg_of_dialog(dialog) else { return };
+        let was_lost = self.legs.get_mut(&leg_id).and_then(|leg| leg.lost_at.take()).is_some();
+        if !was_lost {
+            return;
         }
         self.timers.cancel(&Timer::Detached(leg_id));
+        self.timers.cancel(&Timer::Orphaned(leg_id));
         if let Some(replacement) = self.replacement_of(leg_id) {
             self.drop_leg(replacement, EndCause::AnsweredElsewhere, now);
         }
@@ -132,7 +199,7 @@ impl Switch {
         let Some(leg) = self.legs.get(&leg_id) else { return };
         let call = leg.call;
         if matches!(cause, EndCause::Declined | EndCause::Busy) {
-            self.end_call(call, EndCause::Normal, Some(leg_id), now);
+            self.end_call(call, EndCause::Normal, now);
         } else {
             self.drop_leg(leg_id, cause, now);
         }
@@ -141,8 +208,12 @@ impl Switch {
     /// The new leg of a reloaded page is up: it takes the place of the old one.
     pub(crate) fn take_over(&mut self, leg_id: LegId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
-        let (id, side) = (leg.call, leg.side);
+        let (id, side, sip_call_id) = (leg.call, leg.side, leg.sip_call_id.clone());
         let Some(old) = leg.replaces.take() else { return };
+        if !leg.connected {
+            let deadline = Deadline::new(now + SOUND_WITHIN, "sound did not come");
+            self.timers.set(Timer::NoSound(leg_id), deadline);
+        }
         // the old dialog's phone is gone: nobody is there to read a BYE
         self.drop_leg(old, EndCause::ConnectionLost, now);
         let Some(call) = self.calls.get_mut(&id) else { return };
@@ -150,8 +221,9 @@ impl Switch {
             Side::Caller => call.caller_leg = leg_id,
             Side::Callee => call.branches = vec![leg_id],
         }
+        call.party_mut(side).sip_call_id = sip_call_id;
         self.connect_again(id);
-        self.tell(id, side, PhoneFactKind::Established);
+        self.tell_talking(id, side);
     }
 
     fn connect_again(&mut self, id: CallId) {
@@ -162,5 +234,14 @@ impl Switch {
             None => media::Order::Echo { leg: caller },
         };
         self.order(id, order);
+    }
+}
+
+/// Why what was not answered ends when its phone's connection is lost.
+fn cause_of_loss(leg: &Leg) -> EndCause {
+    match leg.side {
+        _ if leg.replaces.is_some() => EndCause::ConnectionLost,
+        Side::Caller => EndCause::Cancelled,
+        Side::Callee => EndCause::Unavailable,
     }
 }

@@ -4,127 +4,28 @@ use std::collections::BTreeMap;
 
 use media::{Codec, CodecPreference};
 use model::{CallId, EndCause, LegId, PhoneNumber};
-use sip::digest::DigestFailure;
-use sip::{DialogId, InboundInvite, OutboundInvite, Reason, RegisterRequest};
+use sip::{DialogId, InboundInvite, OutboundInvite};
 use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Call, Leg, LegState, Party, Phase, Side};
 use crate::directory::Destination;
 use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
-use crate::registrar::{BindError, Binding, Bound, LONGEST, Phone, SHORTEST, USUAL};
+use crate::registrar::{Binding, Phone};
 use crate::switch::{Switch, Timer};
 
-/// Calls that one line may have at once; a third caller hears busy, a third dial is refused.
+/// Calls that one line may have when it makes another: one is held for the other, and a third is refused.
+/// Who has any call at all is not rung: whoever calls him hears busy.
 pub(crate) const MOST_CALLS_OF_A_LINE: usize = 2;
 /// From a phone's 200 to agreed media on both sides.
 const AGREE_WITHIN: Duration = Duration::from_secs(10);
 /// From the answer to the first sound: ICE and DTLS take a fraction of a second where the path is open.
-const SOUND_WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const SOUND_WITHIN: Duration = Duration::from_secs(30);
 
 impl Switch {
-    /// Answers a REGISTER (RFC 3261 §10.3): challenge, refuse, bind or take away.
-    pub(crate) fn register(&mut self, request: RegisterRequest, now: Instant) {
-        let Some(identity) = self.identities.get(&request.flow).cloned() else {
-            return self.ua.respond(request.request, 403, Vec::new(), b"", now);
-        };
-        let verdict = match &request.authorization {
-            None => Err(None),
-            Some(proof) => self
-                .challenger
-                .verify(proof, "REGISTER", &request.request_uri, &identity.ha1, now)
-                .map_err(Some),
-        };
-        if let Err(failure) = verdict {
-            let (status, challenges) = match failure {
-                Some(DigestFailure::Wrong) => (403, Vec::new()),
-                Some(DigestFailure::UriMismatch) => (400, Vec::new()),
-                // a nonce that we did not make may stem from before a restart
-                None | Some(DigestFailure::Malformed) => {
-                    (401, self.challenger.challenge(&self.config.realm, false, now))
-                }
-                Some(DigestFailure::Stale | DigestFailure::Replayed) => {
-                    (401, self.challenger.challenge(&self.config.realm, true, now))
-                }
-            };
-            let headers =
-                challenges.into_iter().map(|value| ("WWW-Authenticate".to_owned(), value)).collect();
-            return self.ua.respond(request.request, status, headers, b"", now);
-        }
-        let strangers_name =
-            request.authorization.as_ref().is_some_and(|proof| proof.username != identity.account);
-        if strangers_name || request.aor_user != identity.account || request.from_user != identity.account {
-            return self.ua.respond(request.request, 403, Vec::new(), b"", now);
-        }
-        let outcome = self.update_bindings(&identity.account, &request, now);
-        self.touch(&identity.account);
-        let (status, headers) = match &outcome {
-            Ok(_) => (200, self.contacts_of(&identity.account, now)),
-            Err(refusal) => refusal.clone(),
-        };
-        self.ua.respond(request.request, status, headers, b"", now);
-        match outcome {
-            Ok(Some(bound @ (Bound::New | Bound::Moved))) => {
-                self.phone_is_there(&identity.account, request.flow, bound, now);
-            }
-            Ok(Some(Bound::Refreshed) | None) | Err(_) => {}
-        }
-    }
-
-    /// What a REGISTER did to the bindings.
-    ///
-    /// # Errors
-    /// The status and the headers of its refusal.
-    fn update_bindings(
-        &mut self,
-        account: &str,
-        request: &RegisterRequest,
-        now: Instant,
-    ) -> Result<Option<Bound>, RefusedWith> {
-        if request.wildcard {
-            if request.expires != Some(0) || !request.contacts.is_empty() {
-                return Err((400, Vec::new()));
-            }
-            self.registrar.unbind(account, request.flow);
-            return Ok(None);
-        }
-        let mut outcome = None;
-        for contact in &request.contacts {
-            let asked = contact.expires.or(request.expires).map_or(USUAL, |s| Duration::from_secs(s.into()));
-            if asked.is_zero() {
-                self.registrar.unbind(account, request.flow);
-                continue;
-            }
-            if asked < SHORTEST {
-                return Err((423, vec![("Min-Expires".to_owned(), SHORTEST.as_secs().to_string())]));
-            }
-            let binding = Binding {
-                flow: request.flow,
-                contact: contact.uri.clone(),
-                instance: contact.instance.clone(),
-                call_id: request.sip_call_id.clone(),
-                cseq: request.cseq,
-                expires_at: now + asked.min(LONGEST),
-            };
-            outcome = Some(self.registrar.bind(account, binding).map_err(|error| match error {
-                BindError::OutOfOrder => (500, Vec::new()),
-                BindError::TooMany => (403, Vec::new()),
-            })?);
-        }
-        Ok(outcome)
-    }
-
-    fn contacts_of(&self, account: &str, now: Instant) -> Vec<(String, String)> {
-        let contact = |binding: &Binding| {
-            let left = binding.expires_at.since(now).as_secs();
-            ("Contact".to_owned(), format!("<{}>;expires={left}", binding.contact))
-        };
-        self.registrar.bindings(account).iter().map(contact).collect()
-    }
-
     /// A phone calls.
     pub(crate) fn incoming(&mut self, invite: InboundInvite, now: Instant) {
         match self.accept_caller(&invite) {
-            Err(cause) => self.ua.refuse(invite.dialog, cause.sip_status(), None, now),
+            Err(cause) => self.refuse(invite.dialog, cause, now),
             Ok(accepted) => {
                 let call = self.new_call(accepted, Phase::Ringing, now);
                 let leg = self.calls[&call].caller_leg;
@@ -133,6 +34,9 @@ impl Switch {
                     .set(Timer::NoAnswer(call), Deadline::new(now + self.config.ring_time, "no answer"));
                 let flow = invite.flow;
                 let phone = self.phone_on(flow, &invite.from_user);
+                if let Some(call) = self.calls.get_mut(&call) {
+                    call.caller.sip_call_id = Some(invite.sip_call_id.clone());
+                }
                 self.legs.insert(
                     leg,
                     Leg {
@@ -145,6 +49,7 @@ impl Switch {
                         sip_call_id: Some(invite.sip_call_id),
                         state: LegState::Incoming,
                         held: false,
+                        lost_at: None,
                         connected: false,
                         offer: invite.sdp,
                         replaces: None,
@@ -242,37 +147,33 @@ impl Switch {
     fn ring_line(&mut self, id: CallId, account: &str, now: Instant) {
         let bindings = self.registrar.bindings(account).to_vec();
         if bindings.is_empty() {
-            return self.end_call(id, EndCause::Unavailable, None, now);
+            return self.end_call(id, EndCause::Unavailable, now);
         }
         let own_line =
             self.calls.get(&id).is_some_and(|call| call.caller.account.as_deref() == Some(account));
         if own_line || self.calls_of(account).any(|other| other != id) {
-            return self.end_call(id, EndCause::Busy, None, now);
+            return self.end_call(id, EndCause::Busy, now);
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.phase = Phase::Ringing;
-        let codecs = call.codecs.clone();
-        for binding in bindings {
-            let leg = self.new_leg_id();
-            self.legs.insert(leg, Leg::outgoing(id, Side::Callee, &binding));
-            if let Some(call) = self.calls.get_mut(&id) {
-                call.branches.push(leg);
-            }
-            let codecs = CodecPreference::Only(codecs.clone());
-            self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs });
+        // of several phones the one that registered last is the one in use, and the one the user is told of
+        for binding in bindings.iter().rev() {
+            self.ring_phone(id, binding);
         }
     }
 
-    /// The calls that a line takes part in and that its user knows of.
+    pub(crate) fn ring_phone(&mut self, id: CallId, binding: &Binding) {
+        let leg = self.new_leg_id();
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.branches.push(leg);
+        let codecs = CodecPreference::Only(call.codecs.clone());
+        self.legs.insert(leg, Leg::outgoing(id, Side::Callee, binding));
+        self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs });
+    }
+
+    /// The calls that a line takes part in, whether or not its user has been told.
     pub(crate) fn calls_of<'a>(&'a self, account: &'a str) -> impl Iterator<Item = CallId> + 'a {
-        self.calls
-            .values()
-            .filter(move |call| {
-                [&call.caller, &call.callee]
-                    .iter()
-                    .any(|party| party.account.as_deref() == Some(account) && party.is_live())
-            })
-            .map(|call| call.id)
+        self.calls.values().filter(move |call| call.engages(account)).map(|call| call.id)
     }
 
     /// Media has made the offer for a leg that we invite.
@@ -302,14 +203,16 @@ impl Switch {
         self.dialogs.insert(dialog, leg_id);
         if let Some(leg) = self.legs.get_mut(&leg_id) {
             leg.dialog = Some(dialog);
-            leg.sip_call_id = sip_call_id;
+            leg.sip_call_id = sip_call_id.clone();
             leg.state = LegState::Inviting;
             if leg.replaces.is_some() {
                 return;
             }
         }
-        let told = self.calls.get(&id).and_then(|call| call.party(side).told);
-        if told.is_none() {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let party = call.party_mut(side);
+        if party.sip_call_id.is_none() {
+            party.sip_call_id = sip_call_id;
             let kind = if side == Side::Caller { PhoneFactKind::Dialling } else { PhoneFactKind::Ringing };
             self.tell(id, side, kind);
         }
@@ -342,7 +245,7 @@ impl Switch {
         leg.state = LegState::Agreeing;
         let is_callee = leg.side == Side::Callee && leg.replaces.is_none();
         let Some(sdp) = sdp else {
-            return self.end_branch(leg_id, EndCause::NotAcceptable, now);
+            return self.leg_ended(leg_id, EndCause::NotAcceptable, now);
         };
         if is_callee && !self.win(id, leg_id, now) {
             return self.drop_leg(leg_id, EndCause::AnsweredElsewhere, now);
@@ -359,6 +262,7 @@ impl Switch {
         call.phase = Phase::Answering;
         let losers: Vec<LegId> = call.branches.iter().copied().filter(|leg| *leg != winner).collect();
         call.branches = vec![winner];
+        call.callee.sip_call_id = self.legs.get(&winner).and_then(|leg| leg.sip_call_id.clone());
         for loser in losers {
             self.drop_leg(loser, EndCause::AnsweredElsewhere, now);
         }
@@ -428,8 +332,8 @@ impl Switch {
         self.order(id, order);
         self.timers.cancel(&Timer::NoAnswer(id));
         self.await_sound(id, now + SOUND_WITHIN);
-        self.tell(id, Side::Caller, PhoneFactKind::Established);
-        self.tell(id, Side::Callee, PhoneFactKind::Established);
+        self.tell_talking(id, Side::Caller);
+        self.tell_talking(id, Side::Callee);
     }
 
     /// The phone that registered over `flow`.
@@ -437,9 +341,6 @@ impl Switch {
         self.registrar.bindings(account).iter().find(|b| b.flow == flow).map(Binding::phone)
     }
 }
-
-/// The status and the headers of a refusal.
-type RefusedWith = (u16, Vec<(String, String)>);
 
 /// What a call begins with.
 pub(crate) struct NewCall {
@@ -463,19 +364,10 @@ impl Leg {
             sip_call_id: None,
             state: LegState::Offering,
             held: false,
+            lost_at: None,
             connected: false,
             offer: None,
             replaces: None,
         }
-    }
-}
-
-/// Why a leg is being ended, as its peer reads it (RFC 3326).
-pub(crate) fn reason_of(cause: EndCause) -> Reason {
-    match cause {
-        EndCause::AnsweredElsewhere => {
-            Reason { protocol: "SIP".into(), cause: 200, text: Some("Call completed elsewhere".into()) }
-        }
-        _ => Reason { protocol: "Q.850".into(), cause: cause.q850().into(), text: None },
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{CallId, EndCause, LegId, UserId};
-use sip::{DialogId, Event, FlowId, Transmit, Transport, UserAgent};
+use sip::{DialogId, Event, FlowId, Owner, Transmit, Transport, UserAgent};
 use timing::{Deadline, Duration, Instant, Timers};
 
 use crate::call::{Call, Leg, LegState, Side};
@@ -64,6 +64,8 @@ pub(crate) enum Timer {
     NoAnswer(CallId),
     /// The phone of a leg did not come back.
     Detached(LegId),
+    /// The phone of a leg has been away for so long that another may take its place.
+    Orphaned(LegId),
     /// The sound of a leg did not come, or not back.
     NoSound(LegId),
     /// A registration ends.
@@ -137,7 +139,7 @@ impl Switch {
 
     /// A connection that may speak SIP for `identity` is there.
     pub fn open_flow(&mut self, flow: FlowId, transport: Transport, identity: Identity, now: Instant) {
-        self.ua.open_flow(flow, transport, now);
+        self.ua.open_flow(flow, transport, Owner::Account(identity.account.clone()), now);
         self.identities.insert(flow, identity);
     }
 
@@ -190,6 +192,7 @@ impl Switch {
             match timer {
                 Timer::NoAnswer(call) => self.give_up_ringing(call, now),
                 Timer::Detached(leg) | Timer::NoSound(leg) => self.leg_did_not_come_back(leg, now),
+                Timer::Orphaned(leg) => self.adopt_orphan(leg),
                 Timer::Registrations => {
                     let expired = self.registrar.expire(now);
                     self.touched.extend(expired);
@@ -229,6 +232,11 @@ impl Switch {
         self.registrar.bindings(account).len()
     }
 
+    /// How many SIP dialogs and transactions are kept, ended ones that linger among them.
+    pub fn held(&self) -> (usize, usize) {
+        self.ua.held()
+    }
+
     /// The call that a leg belongs to, for logs.
     pub fn call_of_leg(&self, leg: LegId) -> Option<CallId> {
         self.legs.get(&leg).map(|leg| leg.call)
@@ -253,11 +261,21 @@ impl Switch {
             Event::Progress { dialog, status, sdp: _ } => self.progress(dialog, status, now),
             Event::Answered { dialog, sdp } => self.answered(dialog, sdp, now),
             Event::Confirmed { .. } => {}
-            Event::Offer { dialog, sdp } => self.reoffered(dialog, sdp, now),
+            Event::Alive { dialog } => self.phone_is_back(dialog, now),
+            Event::Moved { dialog, flow } => self.phone_moved(dialog, flow, now),
+            Event::Offer { dialog, sdp } => {
+                self.phone_is_back(dialog, now);
+                self.reoffered(dialog, sdp, now);
+            }
             // we send no re-INVITE of our own yet
             Event::OfferAnswered { .. } | Event::OfferRefused { .. } => {}
-            Event::Info { dialog, content_type, body } => self.info(dialog, &content_type, &body, now),
-            Event::Ended { dialog, by, .. } => self.dialog_ended(dialog, &by, now),
+            Event::Info { dialog, content_type, body } => {
+                self.phone_is_back(dialog, now);
+                self.info(dialog, &content_type, &body, now);
+            }
+            Event::Ended { dialog, by, reason_header, .. } => {
+                self.dialog_ended(dialog, &by, reason_header.as_deref(), now);
+            }
             Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered { .. } => {}
         }
     }
@@ -301,8 +319,6 @@ impl Switch {
     /// Tells a party's user what changed, once per change.
     pub(crate) fn tell(&mut self, call: CallId, side: Side, kind: PhoneFactKind) {
         let Some(call) = self.calls.get_mut(&call) else { return };
-        let sip_call_id =
-            call.leg_of(side).and_then(|leg| self.legs.get(&leg)).and_then(|leg| leg.sip_call_id.clone());
         let other = call.party(side.other());
         let (other_number, other_name) = (other.number.to_string(), other.name.clone());
         let (id, linked_id, variables) = (call.id, call.linked_id.clone(), call.variables.clone());
@@ -322,9 +338,16 @@ impl Switch {
             linked_id,
             unique_id: party.unique_id.clone(),
             direction: party.direction,
-            sip_call_id,
+            sip_call_id: party.sip_call_id.clone(),
             variables,
         }));
+    }
+
+    /// Tells that the parties can talk, or that this one holds the other.
+    pub(crate) fn tell_talking(&mut self, call: CallId, side: Side) {
+        let leg = self.calls.get(&call).and_then(|call| call.leg_of(side));
+        let holds = leg.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.held);
+        self.tell(call, side, if holds { PhoneFactKind::OnHold } else { PhoneFactKind::Established });
     }
 
     pub(crate) fn touch(&mut self, account: &str) {
@@ -390,7 +413,7 @@ impl Switch {
     fn give_up_ringing(&mut self, call: CallId, now: Instant) {
         let ringing = self.calls.get(&call).is_some_and(|call| call.answered_at.is_none());
         if ringing {
-            self.end_call(call, EndCause::NoAnswer, None, now);
+            self.end_call(call, EndCause::NoAnswer, now);
         }
     }
 

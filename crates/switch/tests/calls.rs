@@ -1,7 +1,7 @@
 //! Whole calls in one process: two pages, the switch and the media plane, in simulated time.
 
 use model::EndCause;
-use softphone::{CallState, Command as Phone};
+use softphone::{CallEnd, CallState, Command as Phone};
 use switch::PhoneFactKind::{Dialling, Established, OnHold, Released, Ringing};
 use switch::{Command, PhoneAct, Refusal};
 use testkit::World;
@@ -82,18 +82,6 @@ fn either_side_may_hang_up() {
 }
 
 #[test]
-fn a_declined_call_tells_the_caller_so() {
-    let mut world = office();
-    world.dials("alice", "1002");
-    world.run_until(|w| w.state("bruno") == Some(CallState::Ringing));
-    world.acts("bruno", |call| Phone::Decline { call });
-    world.run_until(|w| w.switch.calls() == 0);
-    let cause = world.records()[0].cause;
-    assert!(matches!(cause, EndCause::Declined | EndCause::Busy), "{cause:?}");
-    assert!(world.browser("alice").calls().is_empty());
-}
-
-#[test]
 fn a_caller_who_gives_up_stops_the_ringing() {
     let mut world = office();
     world.dials("alice", "1002");
@@ -134,14 +122,12 @@ fn nobody_calls_himself() {
 }
 
 #[test]
-fn a_line_without_a_phone_is_unavailable_and_an_unknown_number_does_not_exist() {
+fn a_line_without_a_phone_is_unavailable() {
     let mut world = office();
     world.dials("alice", "1003");
     world.run_until(|w| !w.records().is_empty());
     assert_eq!(world.records()[0].cause, EndCause::Unavailable);
-    world.dials("alice", "9999");
-    world.run_until(|w| w.browser("alice").calls().is_empty());
-    assert_eq!(world.records().len(), 1, "a call to nowhere never began");
+    assert_eq!(world.browser("alice").ended(), [CallEnd::Refused(480)]);
 }
 
 #[test]

@@ -6,14 +6,15 @@ use std::time::Instant as WallInstant;
 
 use media::Transmit;
 use sip::FlowId;
-use softphone::{Command, Fact, LineAccount, Order, PhoneCall, PhoneCallId, Softphone};
+use softphone::{CallEnd, Command, Fact, LineAccount, Order, PhoneCall, PhoneCallId, Softphone};
 use timing::{Duration, Instant};
 
 use crate::peer::Peer;
 
 /// A simulated browser: the page's softphone, its SIP connection and its peer connections.
 pub struct Browser {
-    pub(crate) name: String,
+    /// Whose page it is, and what its microphone says.
+    pub(crate) user: String,
     pub(crate) phone: Softphone,
     /// The SIP connection, while there is one.
     pub(crate) flow: Option<FlowId>,
@@ -28,14 +29,14 @@ pub struct Browser {
 }
 
 impl Browser {
-    pub(crate) fn new(name: &str, number: u16, account: LineAccount, now: Instant) -> Self {
+    pub(crate) fn new(user: &str, number: u16, account: LineAccount, now: Instant) -> Self {
         // each page is another phone, also when it is the same person's
         let seed = std::array::from_fn(|at| number.to_be_bytes()[at % 2]);
         let config = softphone::Config { user_agent: "testkit".into(), secure: true, seed };
         let mut phone = Softphone::new(config);
         phone.handle_command(Command::Start(account), now).expect("a fresh phone starts");
         Browser {
-            name: name.into(),
+            user: user.into(),
             phone,
             flow: None,
             wants_socket: false,
@@ -52,6 +53,12 @@ impl Browser {
         self.phone.calls().cloned().collect()
     }
 
+    /// How the calls of the page ended, in order.
+    pub fn ended(&self) -> Vec<CallEnd> {
+        let end = |fact: &Fact| if let Fact::CallEnded { end, .. } = fact { Some(*end) } else { None };
+        self.facts.iter().filter_map(end).collect()
+    }
+
     /// Whether `voice` came in within the last `span`.
     pub(crate) fn heard(&self, voice: &str, since: Instant) -> bool {
         self.peers.values().any(|peer| {
@@ -65,7 +72,7 @@ impl Browser {
         }
         self.obey(now, wall);
         for peer in self.peers.values_mut() {
-            peer.tick(self.name.as_bytes(), now, wall);
+            peer.tick(self.user.as_bytes(), now, wall);
         }
     }
 

@@ -17,8 +17,10 @@
 #![warn(missing_docs)]
 
 mod browser;
+mod desk_phone;
 mod peer;
 mod world;
 
 pub use browser::Browser;
+pub use desk_phone::DeskPhone;
 pub use world::World;

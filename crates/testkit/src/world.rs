@@ -4,25 +4,36 @@ use media::{Certificate, Plane};
 use model::{LineId, UserId};
 use sip::{FlowId, Transport, digest::Ha1};
 use softphone::{CallState, Command as PhoneCommand, LineAccount, PhoneCallId};
-use switch::{CallEnded, Command, Config, Directory, Fact, Identity, Line, PhoneFactKind, Refusal, Switch};
+use switch::{
+    CallEnded, Command, Config, Directory, Fact, Identity, Line, PhoneFact, PhoneFactKind, Refusal, Switch,
+};
 use timing::{Duration, Instant};
 
 use crate::browser::{Browser, LISTENED};
+use crate::desk_phone::DeskPhone;
 
 const STEP: Duration = Duration::from_millis(5);
 /// No story waits longer for anything it expects.
 const PATIENCE: Duration = Duration::from_secs(120);
-const PASSWORD: &str = "minted";
+pub(crate) const PASSWORD: &str = "minted";
+/// By then every lost phone is given up, and every word about its call has been repeated often enough.
+const AFTERWARDS: Duration = Duration::from_secs(200);
 
 /// The server's engines and the browsers around them; see the crate's page.
+///
+/// When a story is over all its pages vanish, and some time later the switch must have forgotten everything.
 pub struct World {
     /// The time of this world.
     pub now: Instant,
     /// The server's calls.
     pub switch: Switch,
     plane: Plane,
-    epoch: std::time::Instant,
+    pub(crate) epoch: std::time::Instant,
+    /// By the name of the page, which for a user's first page is his own.
     browsers: BTreeMap<String, Browser>,
+    pub(crate) desk_phones: BTreeMap<String, DeskPhone>,
+    /// Connections that pages have lost and the server has not noticed.
+    pub(crate) half_open: Vec<FlowId>,
     lines: Vec<(String, Line)>,
     next_flow: u64,
     next_browser: u16,
@@ -51,6 +62,8 @@ impl World {
             }),
             epoch,
             browsers: BTreeMap::new(),
+            desk_phones: BTreeMap::new(),
+            half_open: Vec::new(),
             lines: Vec::new(),
             next_flow: 0,
             next_browser: 0,
@@ -81,7 +94,12 @@ impl World {
 
     /// The user opens the page, in place of one that he may have had, and its phone registers.
     pub fn opens_page(&mut self, name: &str) {
-        self.closes_page(name);
+        self.opens_another_page(name, name);
+    }
+
+    /// The user opens a page of this name, beside those of other names that he may have.
+    pub fn opens_another_page(&mut self, page: &str, name: &str) {
+        self.closes_page(page);
         let line = self.line_of(name);
         let account = LineAccount {
             name: line.account.clone(),
@@ -91,14 +109,15 @@ impl World {
         };
         self.next_browser += 1;
         let browser = Browser::new(name, self.next_browser, account, self.now);
-        self.browsers.insert(name.to_owned(), browser);
+        self.browsers.insert(page.to_owned(), browser);
         let account = self.line_of(name).account.clone();
-        self.run_until(|world| world.switch.phones(&account) > 0);
+        let before = self.switch.phones(&account);
+        self.run_until(|world| world.switch.phones(&account) > before);
     }
 
     /// The page vanishes without a word: a crash, or a reload.
-    pub fn closes_page(&mut self, name: &str) {
-        if let Some(browser) = self.browsers.remove(name)
+    pub fn closes_page(&mut self, page: &str) {
+        if let Some(browser) = self.browsers.remove(page)
             && let Some(flow) = browser.flow
         {
             self.switch.close_flow(flow, self.now);
@@ -106,10 +125,28 @@ impl World {
         }
     }
 
-    /// The page's network stops, or works again. Its SIP connection does not survive a stop.
-    pub fn network(&mut self, name: &str, online: bool) {
+    /// The page's SIP connection is gone, which the server does not notice before [`World::server_notices`].
+    pub fn loses_socket(&mut self, page: &str) {
         let now = self.now;
-        let browser = self.browser_mut(name);
+        let browser = self.browser_mut(page);
+        let flow = browser.flow.take().expect("the page is connected");
+        browser.phone.socket_closed(now);
+        self.half_open.push(flow);
+        self.exchange();
+    }
+
+    /// The server notices which connections are gone.
+    pub fn server_notices(&mut self) {
+        for flow in std::mem::take(&mut self.half_open) {
+            self.switch.close_flow(flow, self.now);
+        }
+        self.exchange();
+    }
+
+    /// The page's network stops, or works again. Its SIP connection does not survive a stop.
+    pub fn network(&mut self, page: &str, online: bool) {
+        let now = self.now;
+        let browser = self.browser_mut(page);
         browser.online = online;
         if !online && let Some(flow) = browser.flow.take() {
             browser.phone.socket_closed(now);
@@ -121,6 +158,15 @@ impl World {
     /// The user dials in the page.
     pub fn dials(&mut self, name: &str, number: &str) {
         self.phone(name, PhoneCommand::Dial { number: number.into() });
+    }
+
+    /// Several users do something in the same instant.
+    pub fn at_once<'a>(&mut self, commands: impl IntoIterator<Item = (&'a str, PhoneCommand)>) {
+        let now = self.now;
+        for (page, command) in commands {
+            self.browser_mut(page).phone.handle_command(command, now).expect("the phone takes the command");
+        }
+        self.exchange();
     }
 
     /// The user acts on the only call of his page.
@@ -171,12 +217,17 @@ impl World {
 
     /// What the user was told of his calls, in order.
     pub fn told(&self, name: &str) -> Vec<PhoneFactKind> {
+        self.phone_facts(name).iter().map(|fact| fact.kind).collect()
+    }
+
+    /// The same with all that goes with it.
+    pub fn phone_facts(&self, name: &str) -> Vec<&PhoneFact> {
         let user = self.user(name);
-        let phone = |fact: &Fact| match fact {
-            Fact::Phone(phone) if phone.user == user => Some(phone.kind),
+        let phone = self.facts.iter().filter_map(|fact| match fact {
+            Fact::Phone(phone) if phone.user == user => Some(phone),
             _ => None,
-        };
-        self.facts.iter().filter_map(phone).collect()
+        });
+        phone.collect()
     }
 
     /// The calls that are over.
@@ -209,22 +260,23 @@ impl World {
     }
 
     /// Everything that is due now happens, until nothing moves.
-    fn exchange(&mut self) {
+    pub(crate) fn exchange(&mut self) {
         let wall = self.epoch + self.now.since_origin();
         self.switch.handle_timeout(self.now);
         self.plane.handle_timeout(self.now);
-        let names: Vec<String> = self.browsers.keys().cloned().collect();
+        let pages: Vec<String> = self.browsers.keys().cloned().collect();
         let now = self.now;
         for browser in self.browsers.values_mut() {
             browser.tick(now, wall);
         }
         loop {
             let mut moved = self.collect();
-            for name in &names {
-                moved |= self.connect(name);
-                moved |= self.carry_from(name);
+            for page in &pages {
+                moved |= self.connect(page);
+                moved |= self.carry_from(page);
             }
-            moved |= self.carry_to_browsers(wall);
+            moved |= self.carry_from_desk_phones();
+            moved |= self.carry_to_phones(wall);
             if !moved {
                 return;
             }
@@ -232,27 +284,34 @@ impl World {
     }
 
     /// Opens the SIP connection that the page wants.
-    fn connect(&mut self, name: &str) -> bool {
-        let line = self.line_of(name).clone();
-        let (now, flow) = (self.now, FlowId(self.next_flow + 1));
-        let browser = self.browser_mut(name);
+    fn connect(&mut self, page: &str) -> bool {
+        let line = self.line_of(&self.browser(page).user).clone();
+        let browser = self.browser(page);
         if !browser.wants_socket || !browser.online || browser.flow.is_some() {
             return false;
         }
+        let (now, flow) = (self.now, self.new_flow(&line));
+        let browser = self.browser_mut(page);
         browser.wants_socket = false;
         browser.flow = Some(flow);
-        self.next_flow += 1;
-        let ha1 = Ha1::new(&line.account, "hotdesk", PASSWORD);
-        let identity = Identity { user: line.user, account: line.account, ha1 };
-        self.switch.open_flow(flow, Transport::Wss, identity, now);
-        self.browser_mut(name).phone.socket_opened(now);
+        browser.phone.socket_opened(now);
         true
     }
 
-    fn carry_from(&mut self, name: &str) -> bool {
+    /// A connection on which the owner of the line has logged in.
+    pub(crate) fn new_flow(&mut self, line: &Line) -> FlowId {
+        self.next_flow += 1;
+        let flow = FlowId(self.next_flow);
+        let ha1 = Ha1::new(&line.account, "hotdesk", PASSWORD);
+        let identity = Identity { user: line.user, account: line.account.clone(), ha1 };
+        self.switch.open_flow(flow, Transport::Wss, identity, self.now);
+        flow
+    }
+
+    fn carry_from(&mut self, page: &str) -> bool {
         let (now, wall) = (self.now, self.epoch + self.now.since_origin());
         let mut moved = false;
-        let browser = self.browser_mut(name);
+        let browser = self.browser_mut(page);
         browser.obey(now, wall);
         let flow = browser.flow;
         let messages: Vec<Vec<u8>> = std::iter::from_fn(|| browser.phone.poll_transmit()).collect();
@@ -270,7 +329,7 @@ impl World {
         moved
     }
 
-    fn carry_to_browsers(&mut self, wall: std::time::Instant) -> bool {
+    fn carry_to_phones(&mut self, wall: std::time::Instant) -> bool {
         let now = self.now;
         let mut moved = false;
         while let Some(transmit) = self.switch.poll_transmit() {
@@ -280,6 +339,10 @@ impl World {
             {
                 browser.phone.handle_message(&transmit.bytes, now);
                 browser.obey(now, wall);
+            }
+            let phone = self.desk_phones.values_mut().find(|phone| phone.flow == transmit.flow);
+            if let Some(phone) = phone {
+                phone.hear(&transmit.bytes, now);
             }
         }
         while let Some(transmit) = self.plane.poll_transmit() {
@@ -306,12 +369,34 @@ impl World {
         moved
     }
 
-    fn line_of(&self, name: &str) -> &Line {
+    pub(crate) fn line_of(&self, name: &str) -> &Line {
         let line = self.lines.iter().find(|(owner, _)| owner == name);
         &line.unwrap_or_else(|| panic!("{name} has no line")).1
     }
 
     fn browser_mut(&mut self, name: &str) -> &mut Browser {
         self.browsers.get_mut(name).unwrap_or_else(|| panic!("{name} has no page"))
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let open = self.browsers.values().filter_map(|browser| browser.flow);
+        let open = open.chain(self.desk_phones.values().map(|phone| phone.flow));
+        for flow in open.chain(self.half_open.iter().copied()).collect::<Vec<_>>() {
+            self.switch.close_flow(flow, self.now);
+        }
+        let end = self.now + AFTERWARDS;
+        while let Some(wake) = self.switch.poll_timeout().filter(|wake| wake.at <= end) {
+            self.now = self.now.max(wake.at);
+            self.switch.handle_timeout(self.now);
+            self.collect();
+            while self.switch.poll_transmit().is_some() {}
+        }
+        assert_eq!(self.switch.calls(), 0, "calls are left");
+        assert_eq!(self.switch.held(), (0, 0), "SIP dialogs and transactions are left");
     }
 }

@@ -84,9 +84,9 @@ pub(super) async fn serve(site: &Site, request: Request) -> Response {
         return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
     }
     let Some(path) = decoded(request.uri().path()) else { return not_found() };
-    let Some(target) = target(&path) else { return not_found() };
+    let Some((target, status)) = target(&path) else { return not_found() };
     match site.file_for(target, request.headers()).await {
-        Some((file, encoding)) => answer(target, file, encoding, request.headers()),
+        Some((file, encoding)) => answer(target, status, file, encoding, request.headers()),
         None if target == SAMPLE => page(StatusCode::OK, COMING),
         None if target.ends_with(".html") => page(StatusCode::SERVICE_UNAVAILABLE, NO_PAGES),
         None => not_found(),
@@ -103,18 +103,19 @@ const NO_PAGES: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"
     <h1>This server was built without its pages</h1><p>It answers on its API and its sockets all the same. \
     Build it with <code>script/server</code>, or start it with <code>--site FOLDER</code>.</p></html>";
 
-/// The file behind a path: pages have addresses without `.html`, and the desk has many.
-fn target(path: &str) -> Option<&str> {
+/// The file behind a path, and the status to send it with: pages have addresses without `.html`.
+fn target(path: &str) -> Option<(&str, StatusCode)> {
+    let found = |file| Some((file, StatusCode::OK));
     match path {
-        "" => Some("index.html"),
-        "echo" => Some("echo.html"),
-        "sample" => Some(SAMPLE),
+        "" => found("index.html"),
+        "echo" => found("echo.html"),
+        "sample" => found(SAMPLE),
         _ if path.split('/').any(|part| part.starts_with('.') || part.is_empty()) => None,
         _ if path.contains(['\\', '\0', ':']) => None,
-        _ if path.starts_with("assets/") => Some(path),
-        _ if path.rsplit('/').next().is_some_and(|name| name.contains('.')) => Some(path),
-        // The desk shows the views behind its addresses by itself.
-        _ => Some("index.html"),
+        _ if path.starts_with("assets/") => found(path),
+        _ if path.rsplit('/').next().is_some_and(|name| name.contains('.')) => found(path),
+        // The desk's program says so in words, and leads back.
+        _ => Some(("index.html", StatusCode::NOT_FOUND)),
     }
 }
 
@@ -150,13 +151,21 @@ fn takes(headers: &HeaderMap, coding: &str) -> bool {
     })
 }
 
-fn answer(path: &str, file: File, encoding: Option<Encoding>, request: &HeaderMap) -> Response {
+fn answer(
+    path: &str,
+    status: StatusCode,
+    file: File,
+    encoding: Option<Encoding>,
+    request: &HeaderMap,
+) -> Response {
     let tag = etag(&file.hash, encoding);
-    let unchanged = request.get(header::IF_NONE_MATCH).is_some_and(|known| matches_tag(known, &tag));
+    // A page that is not there stays not there: 304 would tell of one that is (RFC 9110 §13.2.1).
+    let unchanged = status == StatusCode::OK
+        && request.get(header::IF_NONE_MATCH).is_some_and(|known| matches_tag(known, &tag));
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        Response::new(Body::from(file.bytes))
+        (status, Body::from(file.bytes)).into_response()
     };
     let headers = response.headers_mut();
     if !unchanged {
@@ -243,13 +252,17 @@ mod tests {
     #[tokio::test]
     async fn pages_have_plain_addresses_and_are_not_cached() {
         let (_dir, site) = folder();
-        for (path, expected) in [("/", "desk"), ("/echo", "echo"), ("/history", "desk"), ("/team/7", "desk")]
+        for (path, status, expected) in
+            [("/", 200, "desk"), ("/echo", 200, "echo"), ("/history", 404, "desk"), ("/team/7", 404, "desk")]
         {
             let response = get(&site, path, &[]).await;
+            assert_eq!(response.status(), status, "{path}");
             assert_eq!(response.headers()[header::CACHE_CONTROL], "no-cache", "{path}");
             assert_eq!(text(response).await, expected, "{path}");
         }
         assert!(text(get(&site, "/sample", &[]).await).await.contains("coming"));
+        let lost = get(&site, "/history", &[(header::IF_NONE_MATCH, "*")]).await;
+        assert_eq!(lost.status(), StatusCode::NOT_FOUND);
     }
 
     #[tokio::test]
@@ -295,12 +308,7 @@ mod tests {
             "/.git/config",
         ] {
             let response = get(&site, path, &[]).await;
-            let shell = path == "/assets";
-            assert_eq!(
-                response.status(),
-                if shell { StatusCode::OK } else { StatusCode::NOT_FOUND },
-                "{path}"
-            );
+            assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         }
     }
 

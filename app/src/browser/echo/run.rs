@@ -1,10 +1,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use leptos::prelude::*;
 use softphone::{MediaFailure, PhoneCallId};
 use timing::{Duration, Instant};
-use wasm_bindgen_futures::spawn_local;
 
 use super::figures::Collector;
 use super::likeness::{BINS, Likeness};
@@ -13,7 +11,7 @@ use super::{EchoProblem, Ended, LIMIT_SECONDS, Meters, Phase, Shown, Timings, Ve
 use crate::browser::clock::{Every, every, now};
 use crate::browser::page::{PageHide, is_secure};
 use crate::browser::peer::{IceServers, Peer, PeerEvent};
-use crate::browser::sound;
+use crate::browser::{sound, spawn_local};
 
 /// How often the ears listen.
 const LOOK: Duration = Duration::from_millis(100);
@@ -120,7 +118,7 @@ impl State {
             return;
         }
         match event {
-            PeerEvent::MicrophoneOpen => {
+            PeerEvent::MicrophoneOpen if self.timings.get().microphone.is_none() => {
                 self.time(|timings, state| timings.microphone = Some(since(state.started)));
             }
             PeerEvent::Described(offer) => self.open_session(offer),
@@ -131,16 +129,34 @@ impl State {
             }
             // The server ends a test by letting its path go.
             PeerEvent::Lost if self.is_time_up() => self.end(Ended::TimeUp),
+            PeerEvent::Lost if self.connected.get().is_some() => self.path_lost(),
             PeerEvent::Lost => self.fail(EchoProblem::NoSoundPath),
-            PeerEvent::Failed(failure) => self.fail(match failure {
+            PeerEvent::Failed(failure) | PeerEvent::MicrophoneLost(failure) => self.fail(match failure {
                 MediaFailure::MicrophoneRefused => EchoProblem::MicrophoneRefused,
                 MediaFailure::MicrophoneMissing => EchoProblem::MicrophoneMissing,
                 MediaFailure::MicrophoneBusy => EchoProblem::MicrophoneBusy,
                 MediaFailure::InsecurePage => EchoProblem::Insecure,
                 MediaFailure::Negotiation => EchoProblem::Server,
             }),
-            PeerEvent::Up | PeerEvent::ToneFailed(_) | PeerEvent::Blocked(_) => {}
+            PeerEvent::Up
+            | PeerEvent::ToneFailed(_)
+            | PeerEvent::Blocked(_)
+            | PeerEvent::MicrophoneAsked
+            | PeerEvent::MicrophoneOpen
+            | PeerEvent::MicrophoneChanged { .. }
+            | PeerEvent::MicrophoneSilent => {}
         }
+    }
+
+    /// Sound passed, and does no more: the network's fault only if the server still answers.
+    fn path_lost(self: &Rc<Self>) {
+        let state = self.clone();
+        spawn_local(async move {
+            state.fail(match session::reach().await {
+                true => EchoProblem::NoSoundPath,
+                false => EchoProblem::Unreachable,
+            });
+        });
     }
 
     fn open_session(self: &Rc<Self>, offer: String) {
@@ -230,9 +246,10 @@ impl State {
         });
     }
 
+    /// The server counts from our offer; what it does arrives a little later.
     fn is_time_up(&self) -> bool {
         let limit = Duration::from_secs(u64::from(LIMIT_SECONDS) - 2);
-        self.connected.get().is_some_and(|connected| now().since(connected) >= limit)
+        self.offered.get().is_some_and(|offered| now().since(offered) >= limit)
     }
 
     fn time(&self, note: impl FnOnce(&mut Timings, &State)) {
@@ -260,8 +277,10 @@ impl State {
     fn close(&self) {
         self.over.set(true);
         self.clock.take();
-        self.session.take();
-        self.peer.take();
+        let peer = self.peer.take();
+        if let Some(session) = self.session.take() {
+            session.end(peer);
+        }
     }
 }
 

@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// The account button: what the menu opens gives the focus back to it.
+pub const ACCOUNT: &str = "account";
+
 /// The account button and its menu.
 #[component]
 pub fn Account(keys_shown: RwSignal<bool>) -> impl IntoView {
@@ -24,6 +27,7 @@ pub fn Account(keys_shown: RwSignal<bool>) -> impl IntoView {
     let opener = view! {
         <button
             type="button"
+            id=ACCOUNT
             class="button account"
             data-kind="quiet"
             aria-expanded=live(move || truth(open.get()))
@@ -42,7 +46,7 @@ fn menu(store: Store, open: RwSignal<bool>, keys_shown: RwSignal<bool>) -> impl 
     let announcer = expect_context::<Announcer>();
     let busy = memo(move || store.calls.with(|calls| !calls.is_empty()));
     let leave = move |_| match busy.get_untracked() {
-        true => announcer.say(STAY),
+        true => announcer.refuse(STAY),
         false => store.sign_out(),
     };
     let name =
@@ -65,7 +69,7 @@ fn menu(store: Store, open: RwSignal<bool>, keys_shown: RwSignal<bool>) -> impl 
         <button type="button" class="popover-item" on:click=show_keys>
             {icon(Glyph::Keyboard)}
             "Keyboard shortcuts"
-            <kbd aria-hidden="true">"?"</kbd>
+            <kbd aria-hidden="true">"Ctrl /"</kbd>
         </button>
         <button
             type="button"

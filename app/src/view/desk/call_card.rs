@@ -4,14 +4,14 @@ use desk::{CallCard, CardId, Control, Waiting};
 use leptos::{ev, prelude::*};
 
 use super::{
-    words::{blocked, card_glyph},
+    words::{blocked, card_glyph, notice_tone},
     work_list::latest,
 };
 use crate::{
-    store::Store,
+    store::{Levels, Store},
     ui::{
         block::IntoBlock,
-        button::{Blocked, button},
+        button::{Blocked, button, truth},
         icon::{Glyph, changing_icon},
         keypad::{is_key, keypad},
         live::{live, memo, when},
@@ -41,24 +41,31 @@ impl OpenPad {
     }
 }
 
+/// The id of a call's section in the page: the focus goes there when the call comes into hand.
+pub fn section_id(call: u64) -> String {
+    format!("call-{call}")
+}
+
 /// One call.
 pub fn call(store: Store, id: CardId) -> impl IntoView {
     let card = latest(store, id);
     let pad = expect_context::<OpenPad>();
-    let has_sound = memo(move || card.with(|card| card.is_here() && card.state.is_answered()));
+    let has_sound = memo(move || card.with(CallCard::has_sound));
     // The keypad goes with the sound: what is on hold hears no digits.
     let pad_shown = memo(move || pad.is_of(id) && card.with(|card| card.controls.keypad.enabled()));
     view! {
         <section
             class="panel call"
+            id=section_id(id.0)
+            tabindex="-1"
             data-call-card=id.0.to_string()
             data-state=live(move || card.with(|card| card.state.slug()))
             aria-label=live(move || card.with(|card| format!("Call with {}", card.name)))
         >
             {head(store, card)}
-            <div class="call-levels" hidden=live(move || !has_sound.get())>{levels(store, card)}</div>
-            {note(card)}
+            <div class="call-levels" data-idle=live(move || truth(!has_sound.get()))>{levels(store, card, has_sound)}</div>
             {bar(store, id, card, pad, pad_shown)}
+            {note(store, card)}
             {when(move || pad_shown.get(), move || dtmf_pad(store, id, card).block())}
         </section>
     }
@@ -93,11 +100,13 @@ fn head(store: Store, card: Memo<CallCard>) -> impl IntoView {
     }
 }
 
-/// Both directions, so that one-way sound is seen at once.
-fn levels(store: Store, card: Memo<CallCard>) -> impl IntoView {
+/// Both directions, so that one-way sound is seen at once. They keep their place while there is no sound: the bar
+/// below must not move under the pointer.
+fn levels(store: Store, card: Memo<CallCard>, has_sound: Memo<bool>) -> impl IntoView {
     let muted = memo(move || card.with(|card| card.muted));
-    let you = move || if muted.get() { 0.0 } else { store.levels.with(|levels| levels.microphone) };
-    let them = move || store.levels.with(|levels| levels.remote);
+    let level = move |of: fn(&Levels) -> f32| if has_sound.get() { store.levels.with(of) } else { 0.0 };
+    let you = move || if muted.get() { 0.0 } else { level(|levels| levels.microphone) };
+    let them = move || level(|levels| levels.remote);
     view! {
         <div class="call-level">
             <span>"You"</span>
@@ -112,20 +121,9 @@ fn levels(store: Store, card: Memo<CallCard>) -> impl IntoView {
 }
 
 /// What one has to know about this call and cannot hear.
-fn note(card: Memo<CallCard>) -> impl IntoView {
-    let note = memo(move || {
-        card.with(|card| match card {
-            card if !card.is_here() => {
-                Some((Tone::Info, "The sound of this call is in another tab or on another phone."))
-            }
-            card if card.muted && card.state.is_answered() => {
-                Some((Tone::Fair, "You are muted: the other side cannot hear you."))
-            }
-            card if card.remote_held => Some((Tone::Info, "The other side has put you on hold.")),
-            _ => None,
-        })
-    });
-    let tone = move || note.get().map_or(Tone::Info, |(tone, _)| tone);
+fn note(store: Store, card: Memo<CallCard>) -> impl IntoView {
+    let note = memo(move || card.with(|card| card.note(store.now.get())));
+    let tone = move || note.get().map_or(Tone::Info, |(level, _)| notice_tone(level));
     view! {
         <p class="call-note" data-tone=live(move || tone().slug()) hidden=live(move || note.get().is_none())>
             {changing_icon(move || tone().glyph())}

@@ -1,10 +1,11 @@
 //! The dial field. Enter dials; the keypad fills it in by mouse or touch.
 
+use desk::ECHO_NUMBER;
 use leptos::{ev, html, prelude::*};
 
 use super::words::blocked;
 use crate::{
-    store::use_store,
+    store::{Store, use_store},
     ui::{
         announcer::Announcer,
         button::{button, truth},
@@ -14,9 +15,6 @@ use crate::{
     },
 };
 
-/// The number that plays back what it hears.
-const ECHO_TEST: &str = "*55";
-
 /// Number, Call, the echo test, and a keypad on request.
 #[component]
 pub fn Dial() -> impl IntoView {
@@ -25,12 +23,11 @@ pub fn Dial() -> impl IntoView {
     let number = RwSignal::new(String::new());
     let keys = RwSignal::new(false);
     let field = NodeRef::<html::Input>::new();
-    // An empty field is wrong only once somebody has tried to dial it.
+    // What is not whole yet is wrong only once somebody has tried to dial it.
     let tried = RwSignal::new(false);
     let wrong = memo(move || {
-        number.with(
-            |number| if number.is_empty() && !tried.get() { None } else { store.check_dial(number).err() },
-        )
+        let check = if tried.get() { Store::check_dial } else { Store::check_typed };
+        number.with(|number| check(&store, number).err())
     });
     let cannot = move || blocked(store.dial.get());
     let dial = move || {
@@ -41,7 +38,7 @@ pub fn Dial() -> impl IntoView {
                 let _ = field.focus();
             }
         } else if let Some(reason) = untrack(cannot) {
-            announcer.say(reason);
+            announcer.refuse(reason);
         } else if number.with_untracked(|number| store.dial_number(number)) {
             number.set(String::new());
             keys.set(false);
@@ -67,7 +64,7 @@ pub fn Dial() -> impl IntoView {
         .glyph(Glyph::Keypad)
         .expanded(move || keys.get());
     let test_call = button("Test call", move || {
-        store.dial_number(ECHO_TEST);
+        store.dial_number(ECHO_NUMBER);
     })
     .glyph(Glyph::Wave)
     .hint("Calls *55: you hear yourself")

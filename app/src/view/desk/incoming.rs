@@ -3,10 +3,7 @@
 use desk::{CallCard, CardId};
 use leptos::prelude::*;
 
-use super::{
-    words::{blocked, rings_here},
-    work_list::latest,
-};
+use super::{words::blocked, work_list::latest};
 use crate::{
     store::{Store, use_store},
     ui::{
@@ -23,8 +20,7 @@ use crate::{
 #[component]
 pub fn IncomingSlot() -> impl IntoView {
     let store = use_store();
-    let ringing =
-        move || store.calls.with(|calls| calls.iter().find(|card| rings_here(card)).map(|card| card.id.0));
+    let ringing = move || store.calls.with(|calls| desk::ringing(calls).map(|card| card.id.0));
     view! {
         <div class="slot">
             {list(move || ringing().into_iter().collect(), move |id| incoming(store, CardId(id)).block())}

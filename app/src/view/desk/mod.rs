@@ -6,7 +6,6 @@ mod call_card;
 mod dial;
 mod incoming;
 mod rail;
-mod recent;
 mod shortcuts;
 mod side;
 mod stage;
@@ -71,8 +70,8 @@ fn Desk() -> impl IntoView {
             {banners::banners(store)}
             <div class="desk-columns">
                 <rail::Rail/>
-                <work_list::WorkList/>
                 <stage::Stage/>
+                <work_list::WorkList/>
                 <side::Side/>
             </div>
         </div>

@@ -1,12 +1,13 @@
 //! Keys that work from anywhere on the desk.
 
-use desk::{CallCard, CardId, CardState, Control};
+use desk::{CallCard, CardId, Control};
 use leptos::{ev, html, prelude::*, web_sys::Element};
 
-use super::{call_card::OpenPad, words::rings_here};
+use super::{account::ACCOUNT, call_card::OpenPad};
 use crate::{
     store::Store,
     ui::{announcer::Announcer, button::button, icon::Glyph, live::follow},
+    view::page::catch_focus,
 };
 
 /// What a chord does. Each is Ctrl+Shift or Alt+Shift with the letter: some browsers keep one of the two for themselves.
@@ -38,24 +39,15 @@ impl Chord {
 
     /// Which call it means, and whether it may.
     fn target(self, calls: &[CallCard]) -> Option<(CardId, Control)> {
-        let pick = |wanted: fn(&CallCard) -> bool, control: fn(&CallCard) -> Control| {
-            calls.iter().find(|card| wanted(card)).map(|card| (card.id, control(card)))
+        let card = if self == Self::Answer { desk::ringing(calls) } else { desk::in_hand(calls) }?;
+        let control = match self {
+            Self::Answer => card.controls.answer,
+            Self::End => card.controls.end,
+            Self::Mute => card.controls.mute,
+            Self::Hold => card.controls.hold,
+            Self::Keypad => card.controls.keypad,
         };
-        let in_hand: fn(&CallCard) -> bool = |card| !rings_here(card);
-        let live: fn(&CallCard) -> bool = |card| card.state == CardState::OnCall;
-        match self {
-            Self::Answer => pick(rings_here, |card| card.controls.answer),
-            Self::End => {
-                pick(live, |card| card.controls.end).or_else(|| pick(in_hand, |card| card.controls.end))
-            }
-            Self::Mute => {
-                pick(live, |card| card.controls.mute).or_else(|| pick(in_hand, |card| card.controls.mute))
-            }
-            Self::Hold => {
-                pick(live, |card| card.controls.hold).or_else(|| pick(in_hand, |card| card.controls.hold))
-            }
-            Self::Keypad => pick(live, |card| card.controls.keypad),
-        }
+        Some((card.id, control))
     }
 }
 
@@ -64,7 +56,7 @@ pub fn listen(store: Store, list_shown: RwSignal<bool>) {
     let announcer = expect_context::<Announcer>();
     let pad = expect_context::<OpenPad>();
     let listener = window_event_listener(ev::keydown, move |event| {
-        if event.key() == "?" && !in_text_field(&event) {
+        if event.ctrl_key() && event.key() == "/" {
             event.prevent_default();
             list_shown.set(true);
             return;
@@ -75,8 +67,8 @@ pub fn listen(store: Store, list_shown: RwSignal<bool>) {
             return;
         }
         match store.calls.with_untracked(|calls| chord.target(calls)) {
-            None => announcer.say("There is no call for that."),
-            Some((_, control)) if !control.enabled() => announcer.say(control.reason()),
+            None => announcer.refuse("There is no call for that."),
+            Some((_, control)) if !control.enabled() => announcer.refuse(control.reason()),
             Some((id, _)) => match chord {
                 Chord::Answer => store.answer(id),
                 Chord::End => store.end(id),
@@ -87,11 +79,6 @@ pub fn listen(store: Store, list_shown: RwSignal<bool>) {
         }
     });
     on_cleanup(move || listener.remove());
-}
-
-fn in_text_field(event: &ev::KeyboardEvent) -> bool {
-    let target = event_target::<Element>(event);
-    matches!(target.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT")
 }
 
 /// The list of shortcuts, over the page.
@@ -106,11 +93,16 @@ pub fn ShortcutList(shown: RwSignal<bool>) -> impl IntoView {
             _ => {}
         }
     });
+    let closed = move |_| {
+        shown.set(false);
+        // The menu item that opened the list is gone.
+        catch_focus(ACCOUNT);
+    };
     let chords = Chord::ALL.map(|(_, key, what)| (what, vec!["Ctrl", "Shift", key]));
-    let others = [("Dial the number in the field", vec!["Enter"]), ("This list", vec!["?"])];
+    let others = [("Dial the number in the field", vec!["Enter"]), ("This list", vec!["Ctrl", "/"])];
     let rows: Vec<_> = chords.into_iter().chain(others).map(|(what, keys)| row(what, keys)).collect();
     view! {
-        <dialog node_ref=dialog class="dialog" aria-labelledby="shortcuts-head" on:close=move |_| shown.set(false)>
+        <dialog node_ref=dialog class="dialog" aria-labelledby="shortcuts-head" on:close=closed>
             <div class="dialog-head">
                 <h2 id="shortcuts-head">"Keyboard shortcuts"</h2>
                 {button("Close", move || shown.set(false)).glyph(Glyph::Close).icon_only().show()}

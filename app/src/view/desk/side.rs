@@ -1,4 +1,4 @@
-//! The side: what the line and its three connections say, and everything that was said lately.
+//! The side: everything that was said lately, and what the line and its three connections say.
 
 use desk::{Connection, Connections, Microphone, Notice};
 use leptos::prelude::*;
@@ -13,7 +13,7 @@ use crate::{
         live::{Live, list, live, memo},
         tone::Tone,
     },
-    view::elapsed::ago,
+    view::{elapsed::ago, page::catch_focus},
 };
 
 /// The complementary landmark.
@@ -27,19 +27,16 @@ pub fn Side() -> impl IntoView {
             None => "Line".to_owned(),
         })
     };
+    // Opens by itself when something is wrong, and closes when it is mended; between the two the reader decides.
+    let calm = memo(move || {
+        let links = store.connections.with(|all| [&all.events, &all.phone, &all.audio].map(connection_tone));
+        let calm = |tone: &Tone| matches!(tone, Tone::Good | Tone::Off);
+        links.iter().all(calm) && store.microphone.get().problem().is_none()
+    });
     let quiet = memo(move || store.notices.with(Vec::is_empty));
     view! {
         <aside class="column" data-column="side" aria-label="Line and notices">
             <div class="side">
-                <section aria-labelledby="line-head">
-                    <h2 class="overline" id="line-head">{live(line)}</h2>
-                    <ul class="facts">
-                        {link(store, "Events", "The server tells this page what happens.", |all| &all.events)}
-                        {link(store, "Phone", "Calls reach you.", |all| &all.phone)}
-                        {link(store, "Audio", "Sound flows both ways.", |all| &all.audio)}
-                        {microphone(store)}
-                    </ul>
-                </section>
                 <section id="notices" tabindex="-1" aria-labelledby="notices-head">
                     <h2 class="overline" id="notices-head">"Notices"</h2>
                     <p class="teach" hidden=live(move || !quiet.get())>{TEACH}</p>
@@ -49,6 +46,21 @@ pub fn Side() -> impl IntoView {
                             move |id| line_of(store, id).block(),
                         )}
                     </ul>
+                </section>
+                <section aria-label="Line">
+                    <details class="line" prop:open=live(move || !calm.get())>
+                        <summary>
+                            {icon(Glyph::Down)}
+                            <h2 class="overline">{live(line)}</h2>
+                            <span class="line-word" hidden=live(move || !calm.get())>"All is well"</span>
+                        </summary>
+                        <ul class="facts">
+                            {link(store, "Events", "The server tells this page what happens.", |all| &all.events)}
+                            {link(store, "Phone", "Calls reach you.", |all| &all.phone)}
+                            {link(store, "Audio", "Sound flows both ways.", |all| &all.audio)}
+                            {microphone(store)}
+                        </ul>
+                    </details>
                 </section>
             </div>
         </aside>
@@ -110,6 +122,10 @@ fn line_of(store: Store, id: u64) -> impl IntoView {
             times => format!("{text} ({times}×)"),
         })
     };
+    let dismiss = move || {
+        store.dismiss_notice(id);
+        catch_focus("notices");
+    };
     let when = move || find().map_or(String::new(), |notice| ago(store.now.get().since(notice.at)));
     view! {
         <li class="notice" data-tone=tone.slug()>
@@ -118,7 +134,7 @@ fn line_of(store: Store, id: u64) -> impl IntoView {
                 <p>{live(text)}</p>
                 <p class="notice-when">{live(when)}</p>
             </div>
-            {button("Dismiss", move || store.dismiss_notice(id)).glyph(Glyph::Close).size("small").icon_only().show()}
+            {button("Dismiss", dismiss).glyph(Glyph::Close).size("small").icon_only().show()}
         </li>
     }
 }

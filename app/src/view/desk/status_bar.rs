@@ -17,7 +17,7 @@ use crate::{
         meter::level_bars,
         tone::Tone,
     },
-    view::{brand::Brand, elapsed::elapsed, page::focus_on, theme::theme_switch},
+    view::{brand::sign, elapsed::elapsed, page::focus_on, theme::theme_switch},
 };
 
 /// State, connections, microphone, and what is about the page itself.
@@ -26,7 +26,7 @@ pub fn StatusBar(keys_shown: RwSignal<bool>) -> impl IntoView {
     let store = use_store();
     view! {
         <header class="status-bar" aria-label="Status bar">
-            <Brand/>
+            {sign()}
             <div class="state-chip" data-state=live(move || store.state.get().slug())>
                 {changing_icon(move || state_glyph(store.state.get()))}
                 <span>{live(move || store.state.get().word())}</span>
@@ -70,11 +70,7 @@ fn link(store: Store, name: &'static str, slug: &'static str, of: fn(&Connection
 
 /// How loud we are, and whether we can be heard at all.
 fn microphone(store: Store) -> impl IntoView {
-    let muted = memo(move || {
-        store
-            .calls
-            .with(|calls| calls.iter().any(|card| card.is_here() && card.state.is_answered() && card.muted))
-    });
+    let muted = store.muted;
     let tone = memo(move || match (store.microphone.get().problem(), muted.get()) {
         (Some(_), _) => Tone::Bad,
         (None, true) => Tone::Fair,

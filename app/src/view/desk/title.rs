@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 
-use super::words::{heading, rings_here};
 use crate::{
     store::Store,
     ui::live::{follow, memo},
@@ -10,17 +9,15 @@ use crate::{
 
 /// Keeps title and icon in step with the desk until it is left.
 pub fn follow_calls(store: Store) {
-    let caller = memo(move || {
-        store.calls.with(|calls| calls.iter().find(|card| rings_here(card)).map(|card| card.name.clone()))
-    });
+    let caller = memo(move || store.calls.with(|calls| desk::ringing(calls).map(|card| card.name.clone())));
     follow(move || {
         let title = match caller.get() {
             // Twice a title, once a second: a tab in the corner of the eye is seen to move.
             Some(name) if store.now.with(|now| now.as_micros() / 1_000_000 % 2 == 0) => format!("(☎) {name}"),
             Some(_) => "Incoming call".to_owned(),
             None => {
-                let muted = store.calls.with(|calls| calls.iter().any(|card| card.muted));
-                let doing = store.calls.with(|calls| heading(store.state.get(), calls));
+                let muted = store.muted.get();
+                let doing = store.calls.with(|calls| desk::heading(store.state.get(), calls));
                 format!("{}{doing} · Hotdesk", if muted { "Muted · " } else { "" })
             }
         };

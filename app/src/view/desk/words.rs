@@ -1,6 +1,6 @@
-//! How the desk's states look: their tones, their icons, and the sentences that need a name in them.
+//! How the desk's states look: their tones and their icons.
 
-use desk::{CallCard, CardState, Connection, Control, DeskState, Direction, Level};
+use desk::{CardState, Connection, Control, DeskState, Direction, Level};
 
 use crate::ui::{button::Blocked, icon::Glyph, tone::Tone};
 
@@ -15,6 +15,7 @@ pub const fn connection_tone(connection: &Connection) -> Tone {
         Connection::Off => Tone::Off,
         Connection::Connecting => Tone::Busy,
         Connection::Up => Tone::Good,
+        Connection::Elsewhere { .. } => Tone::Info,
         Connection::Down { .. } | Connection::Blocked { .. } => Tone::Bad,
     }
 }
@@ -31,13 +32,14 @@ pub const fn notice_tone(level: Level) -> Tone {
 /// The icon of what the agent is doing; each has a shape of its own.
 pub const fn state_glyph(state: DeskState) -> Glyph {
     match state {
-        DeskState::SignedOut => Glyph::Off,
+        DeskState::SignedOut | DeskState::NoLine => Glyph::Off,
+        DeskState::Connecting => Glyph::Busy,
         DeskState::Ready => Glyph::Ready,
         DeskState::Ringing => Glyph::Bell,
         DeskState::Dialling => Glyph::PhoneOut,
-        DeskState::OnCall => Glyph::Phone,
+        DeskState::OnCall | DeskState::DeskPhone => Glyph::Phone,
         DeskState::OnHold => Glyph::Hold,
-        DeskState::PhoneLost => Glyph::Plug,
+        DeskState::PhoneLost | DeskState::ServerLost => Glyph::Plug,
     }
 }
 
@@ -50,26 +52,4 @@ pub const fn card_glyph(state: CardState, direction: Direction) -> Glyph {
         (_, Direction::Incoming) => Glyph::PhoneIn,
         (_, Direction::Outgoing) => Glyph::PhoneOut,
     }
-}
-
-/// What the agent is doing, in one line: the page's heading.
-pub fn heading(state: DeskState, calls: &[CallCard]) -> String {
-    let with =
-        |sought: fn(&CallCard) -> bool| calls.iter().find(|card| sought(card)).map(|card| card.name.as_str());
-    let named = |words: &str, name: Option<&str>| match name {
-        Some(name) => format!("{words} {name}"),
-        None => state.word().to_owned(),
-    };
-    match state {
-        DeskState::Ringing => named("Incoming call from", with(|card| card.state == CardState::Ringing)),
-        DeskState::Dialling => named("Calling", with(|card| !card.state.is_answered())),
-        DeskState::OnCall => named("On call with", with(|card| card.state == CardState::OnCall)),
-        DeskState::OnHold => named("On hold with", with(|card| card.state == CardState::OnHold)),
-        state => state.word().to_owned(),
-    }
-}
-
-/// Whether the call still waits for an answer here.
-pub fn rings_here(card: &CallCard) -> bool {
-    card.state == CardState::Ringing && card.direction == Direction::Incoming
 }

@@ -1,19 +1,18 @@
 //! The work list: the slot for a ringing call, the calls that run, and those that are over.
 
-use desk::{CallCard, CardId, CardState, Tab};
+use desk::{CallCard, CardId, CardState, PastCall};
 use leptos::prelude::*;
 
 use super::{
     incoming::IncomingSlot,
-    recent::{PastCall, Recent},
-    words::card_glyph,
+    words::{blocked, card_glyph},
 };
 use crate::{
     store::{Store, use_store},
     ui::{
         block::IntoBlock,
         icon::{Glyph, changing_icon, icon},
-        live::{follow, list, live, memo},
+        live::{list, live, memo},
     },
     view::elapsed::{ago, clock_face, elapsed},
 };
@@ -79,20 +78,15 @@ fn running(store: Store, id: u64) -> impl IntoView {
 #[component]
 fn RecentCalls() -> impl IntoView {
     let store = use_store();
-    let recent = RwSignal::new(Recent::default());
-    follow(move || {
-        let now = store.now.get_untracked();
-        store.calls.with(|calls| recent.update(|recent| recent.take(calls, now)));
-    });
-    let empty = memo(move || recent.with(|recent| recent.list().is_empty()));
+    let empty = memo(move || store.recent.with(Vec::is_empty));
     view! {
         <div>
             <div class="work-head"><h2 class="overline" id="recent-head">"Recent calls"</h2></div>
             <p class="teach" hidden=live(move || !empty.get())>{TEACH}</p>
             <ul class="work-list" aria-labelledby="recent-head" hidden=live(move || empty.get())>
                 {list(
-                    move || recent.with(|recent| recent.list().iter().map(|call| call.id.0).collect()),
-                    move |id| recent.with_untracked(|recent| recent.find(id).map(|call| past(store, call)).block()),
+                    move || store.recent.with(|recent| recent.iter().map(|call| call.id.0).collect()),
+                    move |id| past_of(store, id).block(),
                 )}
             </ul>
         </div>
@@ -101,6 +95,12 @@ fn RecentCalls() -> impl IntoView {
 
 const TEACH: &str = "Calls of this session are kept here, with one click to call back. Press Test call to make your first one.";
 
+fn past_of(store: Store, id: u64) -> Option<impl IntoView> {
+    store
+        .recent
+        .with_untracked(|recent| recent.iter().find(|call| call.id.0 == id).map(|call| past(store, call)))
+}
+
 fn past(store: Store, call: &PastCall) -> impl IntoView + use<> {
     let glyph =
         if call.missed() { Glyph::PhoneIn } else { card_glyph(CardState::Connecting, call.direction) };
@@ -108,22 +108,21 @@ fn past(store: Store, call: &PastCall) -> impl IntoView + use<> {
     let note = format!("{}{length}", call.word());
     let ended = call.ended;
     let number = call.number.clone();
-    let here = memo(move || store.tab.get() == Tab::Owner && store.dial.get().enabled());
     view! {
         <li>
             <button
                 type="button"
                 class="work-item"
                 data-state=if call.missed() { "phone-lost" } else { "" }
-                aria-label=format!("Call {} again", call.name)
-                aria-disabled=live(move || (!here.get()).then_some("true"))
-                title=live(move || if here.get() { "Call again" } else { store.dial.get().reason() })
+                aria-disabled=live(move || blocked(store.dial.get()).map(|_| "true"))
+                title=live(move || blocked(store.dial.get()).unwrap_or("Call again"))
                 on:click=move |_| {
                     store.dial_number(&number);
                 }
             >
                 {icon(glyph)}
                 <span>
+                    <span class="unseen">"Call again: "</span>
                     <span class="work-name work-line"><bdi>{call.name.clone()}</bdi></span>
                     <span class="work-note work-line">{note}</span>
                 </span>

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::{
-    lights::{self, percent, tenths},
+    lights::{self, Three, percent, tenths},
     scope::Trace,
 };
 use crate::{
@@ -43,7 +43,7 @@ fn rows(timings: Timings, meters: Meters, figures: &Figures) -> Vec<Row> {
 }
 
 fn known(test: EchoTest) -> Vec<Row> {
-    test.figures.with(|figures| rows(test.timings.get(), test.meters.get(), figures))
+    test.figures.with(|figures| rows(test.timings.get(), test.meters.get_untracked(), figures))
 }
 
 /// The whole result as text.
@@ -63,10 +63,14 @@ pub fn text(test: EchoTest, trace: Trace, sentence: &str) -> String {
 }
 
 /// The table. It is open or not as the reader likes.
-pub fn details(test: EchoTest) -> impl IntoView {
+pub fn details(test: EchoTest, three: Memo<Three>) -> impl IntoView {
     let row =
         |(name, value): Row| view! { <tr><th scope="row">{name}</th><td class="figures">{value}</td></tr> };
-    let rows = part(move || known(test).into_iter().map(row).collect::<Vec<_>>().block());
+    // The meters move ten times a second; of them only what the lights tell too is written here.
+    let rows = part(move || {
+        three.track();
+        known(test).into_iter().map(row).collect::<Vec<_>>().block()
+    });
     view! {
         <details class="details">
             <summary>{icon(Glyph::Down)}"Details"</summary>

@@ -8,7 +8,7 @@ use crate::{
     ui::{
         block::{Block, IntoBlock},
         icon::changing_icon,
-        live::{live, memo},
+        live::live,
         tone::Tone,
     },
 };
@@ -63,7 +63,11 @@ pub fn microphone(problem: Option<EchoProblem>, opened: bool, loudest: f32, runn
         level if level >= SILENT => {
             Light::new(Tone::Fair, "Very quiet", "Come closer, or raise its level in the system's settings.")
         }
-        _ => Light::new(Tone::Bad, "Silent", "Check the mute switch, or choose another microphone."),
+        _ => Light::new(
+            Tone::Bad,
+            "Silent",
+            "Check the mute switch, or choose another microphone in the browser's address bar.",
+        ),
     }
 }
 
@@ -149,8 +153,7 @@ pub fn now(test: EchoTest, trace: Trace) -> Three {
 }
 
 /// The lights side by side.
-pub fn lights(test: EchoTest, trace: Trace) -> impl IntoView {
-    let three = memo(move || now(test, trace));
+pub fn lights(three: Memo<Three>) -> impl IntoView {
     view! {
         <ul class="lights" aria-label="Result">
             {one(three, "Microphone", "microphone", |three| &three.microphone)}

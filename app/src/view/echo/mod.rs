@@ -6,7 +6,7 @@ mod scope;
 
 use std::time::Duration;
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 
 use self::scope::Trace;
 use super::{brand::Brand, page, theme::theme_switch};
@@ -45,6 +45,7 @@ fn Page() -> impl IntoView {
         }
     });
     speak(test, announcer);
+    let three = memo(move || lights::now(test, trace));
     let begun = memo(move || test.phase.get() != Phase::Idle);
     view! {
         <Sprite symbols=&[icon::SHARED]/>
@@ -60,10 +61,10 @@ fn Page() -> impl IntoView {
             <main class="plain-column echo" data-state=live(move || stage(test.phase.get()))>
                 {head(test)}
                 {actions(test, trace)}
-                {lights::lights(test, trace)}
+                {lights::lights(three)}
                 <div class="echo-figures" hidden=live(move || !begun.get())>
                     {scope::scope(test, trace)}
-                    {details::details(test)}
+                    {details::details(test, three)}
                 </div>
             </main>
             <footer class="plain-foot">
@@ -158,7 +159,22 @@ fn actions(test: EchoTest, trace: Trace) -> impl IntoView {
             Phase::Done(_) => Glyph::Again,
         })
         .kind("primary")
-        .size("tall");
+        .size("tall")
+        .deliberate();
+    let field = NodeRef::<html::Textarea>::new();
+    let by_hand = RwSignal::new(false);
+    let done = move || matches!(test.phase.get(), Phase::Done(_));
+    // Selected already: what remains is one press of two keys.
+    let offer = move |text: &str| {
+        by_hand.set(true);
+        if let Some(field) = field.get_untracked() {
+            field.set_value(text);
+            request_animation_frame(move || {
+                let _ = field.focus();
+                field.select();
+            });
+        }
+    };
     let hint = move || match test.phase.get() {
         Phase::Idle => {
             "Your browser will ask for the microphone. With a headset the result is clearer.".to_owned()
@@ -169,13 +185,18 @@ fn actions(test: EchoTest, trace: Trace) -> impl IntoView {
     view! {
         <div class="echo-actions">
             {start.show()}
-            <span hidden=live(move || !matches!(test.phase.get(), Phase::Done(_)))>{copy_for_support(test, trace)}</span>
-            <p class="echo-hint figures">{live(hint)}</p>
+            <span hidden=live(move || !done())>{copy_for_support(test, trace, offer)}</span>
+            <p class="echo-hint">{live(hint)}</p>
+        </div>
+        <div class="echo-copy" hidden=live(move || !(by_hand.get() && done()))>
+            <label for="support-text">"This page may not copy. Press Ctrl+C to copy the result."</label>
+            <textarea node_ref=field id="support-text" readonly rows="8"></textarea>
         </div>
     }
 }
 
-fn copy_for_support(test: EchoTest, trace: Trace) -> Block {
+/// `offer` gets the text where the browser keeps the clipboard from the page.
+fn copy_for_support(test: EchoTest, trace: Trace, offer: impl Fn(&str) + Send + Sync + 'static) -> Block {
     let copied = RwSignal::new(false);
     let announcer = expect_context::<Announcer>();
     let copy = move || {
@@ -184,6 +205,8 @@ fn copy_for_support(test: EchoTest, trace: Trace) -> Block {
             copied.set(true);
             announcer.say("Copied");
             set_timeout(move || copied.set(false), Duration::from_secs(2));
+        } else {
+            offer(&text);
         }
     };
     button("Copy for support", copy)

@@ -1,6 +1,9 @@
-use super::{Desk, Order};
-use crate::calls::Entry;
-use crate::card::{CallCard, CardId, CardState};
+use timing::Instant;
+
+use super::Desk;
+use crate::calls::{Asked, Entry};
+use crate::card::{CallCard, CardId, CardState, Waiting};
+use crate::command::Order;
 use crate::control::{Control, Refusal};
 use crate::session::{Microphone, Session, Tab};
 
@@ -52,43 +55,49 @@ impl Desk {
         Ok(())
     }
 
-    pub(super) fn answer(&mut self, card: CardId) -> Result<(), Refusal> {
+    pub(super) fn answer(&mut self, card: CardId, now: Instant) -> Result<(), Refusal> {
         self.click(
             card,
             |card| card.controls.answer,
             |entry| match entry.phone_id() {
                 Some(call) => Order::Phone(softphone::Command::Answer { call }),
-                None => Order::Cti(cti::Command::Answer { unique_id: entry.unique_id() }),
-            },
-        )
-    }
-
-    pub(super) fn decline(&mut self, card: CardId) -> Result<(), Refusal> {
-        self.click(
-            card,
-            |card| card.controls.decline,
-            |entry| match entry.phone_id() {
-                Some(call) => Order::Phone(softphone::Command::Decline { call }),
-                None => Order::Cti(cti::Command::Hangup { unique_id: entry.unique_id() }),
-            },
-        )
-    }
-
-    pub(super) fn end(&mut self, card: CardId) -> Result<(), Refusal> {
-        self.click(
-            card,
-            |card| card.controls.end,
-            |entry| {
-                entry.ending = true;
-                match entry.phone_id() {
-                    Some(call) => Order::Phone(softphone::Command::HangUp { call }),
-                    None => Order::Cti(cti::Command::Hangup { unique_id: entry.unique_id() }),
+                None => {
+                    entry.asked = Some(Asked::now(Waiting::Answer, now));
+                    Order::Cti(cti::Command::Answer { unique_id: entry.unique_id() })
                 }
             },
         )
     }
 
-    pub(super) fn toggle_hold(&mut self, card: CardId) -> Result<(), Refusal> {
+    pub(super) fn decline(&mut self, card: CardId, now: Instant) -> Result<(), Refusal> {
+        self.click(
+            card,
+            |card| card.controls.decline,
+            |entry| match entry.phone_id() {
+                Some(call) => Order::Phone(softphone::Command::Decline { call }),
+                None => {
+                    entry.asked = Some(Asked::now(Waiting::End, now));
+                    Order::Cti(cti::Command::Hangup { unique_id: entry.unique_id() })
+                }
+            },
+        )
+    }
+
+    pub(super) fn end(&mut self, card: CardId, now: Instant) -> Result<(), Refusal> {
+        self.click(
+            card,
+            |card| card.controls.end,
+            |entry| match entry.phone_id() {
+                Some(call) => Order::Phone(softphone::Command::HangUp { call }),
+                None => {
+                    entry.asked = Some(Asked::now(Waiting::End, now));
+                    Order::Cti(cti::Command::Hangup { unique_id: entry.unique_id() })
+                }
+            },
+        )
+    }
+
+    pub(super) fn toggle_hold(&mut self, card: CardId, now: Instant) -> Result<(), Refusal> {
         self.click(
             card,
             |card| card.controls.hold,
@@ -97,7 +106,11 @@ impl Desk {
                     Order::Phone(softphone::Command::Resume { call })
                 }
                 Some(call) => Order::Phone(softphone::Command::Hold { call }),
-                None => Order::Cti(cti::Command::Hold { unique_id: entry.unique_id() }),
+                None => {
+                    let held = entry.state() == CardState::OnHold;
+                    entry.asked = Some(Asked::now(if held { Waiting::Resume } else { Waiting::Hold }, now));
+                    Order::Cti(cti::Command::Hold { unique_id: entry.unique_id() })
+                }
             },
         )
     }

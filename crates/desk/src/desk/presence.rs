@@ -1,6 +1,7 @@
 use timing::{Duration, Instant};
 
-use super::{Desk, Order};
+use super::Desk;
+use crate::command::Order;
 use crate::link::SessionCheck;
 use crate::notice::Level;
 use crate::session::{Session, SignInProblem, Tab, UserCard};
@@ -15,12 +16,20 @@ impl Desk {
     }
 
     pub(super) fn sign_in(&mut self, login: String, now: Instant) {
+        self.sign_in_until = None;
         self.notices.clear();
         self.user = Some(UserCard { login: login.clone(), full_name: login.clone(), is_agent: false });
         self.session = Session::SignedIn { login: login.clone() };
         self.tab = Tab::Asking;
         self.orders.push_back(Order::ClaimPhone { login, steal: false });
         self.note_state(now);
+    }
+
+    pub(super) fn sign_in_failed(&mut self, problem: SignInProblem) {
+        self.sign_in_until = None;
+        if self.session == Session::SigningIn {
+            self.session = Session::SignedOut { problem: Some(problem) };
+        }
     }
 
     pub(super) fn sign_out(&mut self, problem: Option<SignInProblem>) {
@@ -31,7 +40,8 @@ impl Desk {
         self.session = Session::SignedOut { problem };
         (self.user, self.line, self.account, self.renew_at) = (None, None, None, None);
         self.tab = Tab::Asking;
-        self.no_line = false;
+        (self.no_line, self.calls_listed) = (false, false);
+        self.phone_lost = None;
         self.calls.clear();
     }
 

@@ -1,7 +1,8 @@
 use softphone::{CallState, LineAccount, PhoneCall};
 use timing::Instant;
 
-use super::{Desk, Order};
+use super::Desk;
+use crate::command::Order;
 use crate::notice::Level;
 use crate::session::LineCard;
 
@@ -39,7 +40,10 @@ impl Desk {
             cti::Event::LineConfig(line) => self.line_configured(line),
             cti::Event::IceConfig(servers) => self.orders.push_back(Order::UseIceServers(servers)),
             cti::Event::PhoneEvent(event) => self.calls.server_changed(event, now),
-            cti::Event::CurrentCallsPhoneEvents { events } => self.calls.server_listed(events, now),
+            cti::Event::CurrentCallsPhoneEvents { events } => {
+                self.calls_listed = true;
+                self.calls.server_listed(events, now);
+            }
             cti::Event::WebRtcCmd(command) => self.obey(command),
             // Presence, rights, voicemail and lists have no place on this desk yet.
             cti::Event::Ping

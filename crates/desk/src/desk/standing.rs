@@ -18,34 +18,34 @@ impl Desk {
             return Connection::Off;
         }
         match (&self.line, self.tab) {
-            (_, Tab::Other) => return Connection::Blocked { reason: "The phone is in another tab." },
+            (_, Tab::Other) => return Connection::Elsewhere { reason: "The phone is in another tab." },
             (Some(line), _) if !line.in_browser => {
-                return Connection::Blocked { reason: "Your line has a desk phone; this page steers it." };
+                return Connection::Elsewhere { reason: "Your line has a desk phone; this page steers it." };
             }
             _ if self.no_line => {
                 return Connection::Blocked { reason: "You have no phone line." };
             }
             _ => {}
         }
-        match self.registration {
-            Registration::Registered => Connection::Up,
-            Registration::Off | Registration::Connecting => Connection::Connecting,
-            Registration::Waiting { retry_at, problem } => Connection::Down {
-                retry_at: Some(retry_at),
-                reason: match problem {
-                    RegistrationProblem::NoConnection => "The phone server cannot be reached.",
-                    RegistrationProblem::NoAnswer => "The phone server does not answer.",
-                    RegistrationProblem::Refused(401 | 403 | 404 | 407) => {
-                        "The phone server refuses your line."
-                    }
-                    RegistrationProblem::Refused(_) => "The phone server cannot take your line now.",
-                },
+        let (retry_at, problem) = match (self.registration, self.phone_lost) {
+            (Registration::Registered, _) => return Connection::Up,
+            (Registration::Waiting { retry_at, problem }, _) => (Some(retry_at), problem),
+            (Registration::Connecting, Some(problem)) => (None, problem),
+            (Registration::Off | Registration::Connecting, _) => return Connection::Connecting,
+        };
+        Connection::Down {
+            retry_at,
+            reason: match problem {
+                RegistrationProblem::NoConnection => "The phone server cannot be reached.",
+                RegistrationProblem::NoAnswer => "The phone server does not answer.",
+                RegistrationProblem::Refused(401 | 403 | 404 | 407) => "The phone server refuses your line.",
+                RegistrationProblem::Refused(_) => "The phone server cannot take your line now.",
             },
         }
     }
 
     pub(super) fn audio_connection(&self) -> Connection {
-        if self.sound_blocked {
+        if self.sound_blocked().is_some() {
             return Connection::Blocked { reason: "Sound is blocked. Click to allow it." };
         }
         if let Some(reason) = self.microphone.problem() {
@@ -81,9 +81,17 @@ impl Desk {
             _ if any(&[CardState::Dialling, CardState::Alerting]) => DeskState::Dialling,
             _ if any(&[CardState::OnHold]) => DeskState::OnHold,
             Connection::Up => DeskState::Ready,
-            // In a mirror the other tab's phone is what counts, and only the server knows it.
-            Connection::Blocked { .. } if self.tab == Tab::Other => DeskState::Ready,
-            _ => DeskState::PhoneLost,
+            Connection::Connecting if self.link.connection().is_broken() => DeskState::PhoneLost,
+            Connection::Connecting => DeskState::Connecting,
+            // Only the server knows how a phone stands that is not in this page.
+            Connection::Elsewhere { .. } => match self.link.connection() {
+                Connection::Up if self.tab == Tab::Other => DeskState::Ready,
+                Connection::Up => DeskState::DeskPhone,
+                Connection::Connecting => DeskState::Connecting,
+                _ => DeskState::ServerLost,
+            },
+            Connection::Blocked { .. } => DeskState::NoLine,
+            Connection::Down { .. } | Connection::Off => DeskState::PhoneLost,
         }
     }
 }

@@ -31,12 +31,14 @@ impl World {
     /// Alice, signed in; who has the phone is not known yet.
     pub fn signed_in() -> Self {
         let mut world = World::new();
+        world.apply(Event::SigningIn);
         world.apply(Event::SignedIn { login: "alice".into(), ttl: Some(3600) });
         world.cti(cti::Event::LoggedOn);
         let user =
             UserConfigUpdate { full_name: Some("Alice Martin".into()), ..UserConfigUpdate::of(UserId(1)) };
         world.cti(cti::Event::UserConfigUpdate(user));
         world.cti(cti::Event::LineConfig(line()));
+        world.listed(&[]);
         world.orders();
         world
     }
@@ -55,6 +57,17 @@ impl World {
 
     pub fn cti(&mut self, event: cti::Event) {
         self.apply(Event::Cti(event));
+    }
+
+    /// The server lists her calls.
+    pub fn listed(&mut self, events: &[PhoneEvent]) {
+        self.cti(cti::Event::CurrentCallsPhoneEvents { events: events.to_vec() });
+    }
+
+    /// What became of the last call, and whether it was talked.
+    pub fn last(&self) -> (&str, Option<Duration>) {
+        let past = &self.desk.recent()[0];
+        (past.word(), past.talked)
     }
 
     pub fn phone(&mut self, fact: Fact) {

@@ -137,8 +137,13 @@ impl UserAgent {
     }
 
     /// No ACK in 64·T1: the dialog stands, but the call ends by BYE.
+    ///
+    /// While the peer has no flow neither our 2xx nor its ACK could arrive: then the wait begins anew.
     pub(super) fn give_up_answer(&mut self, dialog: DialogId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        if !leg.ended && self.exchange.transport(leg.flow()).is_none() {
+            return self.exchange.wakes.set(Wake::NoAck(dialog), Deadline::new(now + PATIENCE, "no ACK"));
+        }
         leg.unacked = None;
         leg.info.state = DialogState::Confirmed;
         let headers = leg.bye_after_ack.take().unwrap_or_default();
@@ -153,6 +158,7 @@ impl UserAgent {
         let Some(dialog) = self.dialog_of(ack).filter(|dialog| self.may_speak(*dialog, flow)) else { return };
         let waits = |leg: &Leg| leg.unacked.as_ref().is_some_and(|answer| answer.cseq == cseq);
         if self.legs.get(&dialog).is_some_and(|leg| waits(leg)) {
+            self.follow(dialog, flow);
             self.acknowledged(dialog, wire::sdp_of(&ack.headers, ack.body()), now);
         }
     }

@@ -33,7 +33,7 @@ impl UserAgent {
         let target = parse_uri(&invite.target)?;
         let from = address(invite.from_name.as_deref(), &invite.from_user, &invite.from_host)?;
         let to = address(None, &invite.to_user, &invite.to_host)?;
-        self.exchange.transport(invite.flow).ok_or(503_u16)?;
+        let owner = self.exchange.owner(invite.flow).cloned().ok_or(503_u16)?;
         let local_tag = self.exchange.token();
         let call_id = self.exchange.token();
         let info = DialogInfo {
@@ -49,7 +49,7 @@ impl UserAgent {
         };
         let local = [&from[..], b";tag=", local_tag.as_bytes()].concat();
         let peer = Peer { address: to, tag: None, target, routes: Vec::new() };
-        let mut leg = Leg::new(info, local.into(), peer, call_id.into(), invite.from_user);
+        let mut leg = Leg::new(info, owner, local.into(), peer, call_id.into(), invite.from_user);
         leg.auth = ClientAuth::new(invite.credentials);
         let mut draft = leg.draft(&mut self.exchange, Method::Invite);
         if invite.auto_answer {
@@ -146,9 +146,11 @@ impl UserAgent {
         let call_id = response.headers.value(&HeaderName::CallId).unwrap_or_default();
         let Some((cseq, _)) = wire::cseq(&response.headers) else { return };
         let is_known = leg.sent_ack(cseq, &wire::tag_of::<To>(&response.headers)).is_some();
+        let target = leg.peer.target.clone();
         let is_awaited = leg.is_outbound() && leg.is_calling() && cseq == leg.local_cseq;
         if leg.call_id[..] == call_id[..] && (is_known || is_awaited) {
-            let mut request = Request::new(Method::Invite, leg.peer.target.clone());
+            self.follow(dialog, flow);
+            let mut request = Request::new(Method::Invite, target);
             wire::set(&mut request.headers, HeaderName::CSeq, format!("{cseq} INVITE"));
             self.handle_answer(dialog, &request, response, now);
         }
@@ -195,9 +197,10 @@ impl UserAgent {
     /// Gives up an INVITE of ours that has no final response, and says so.
     pub(super) fn give_up_call(&mut self, dialog: DialogId, headers: &[(String, String)], now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        leg.cancel = Cancel::Wanted;
-        if leg.info.state == DialogState::Early || self.has_progress(dialog) {
-            self.send_cancel(dialog, headers, now);
+        let is_early = leg.info.state == DialogState::Early;
+        leg.cancel = Cancel::Wanted(headers.to_vec());
+        if is_early || self.has_progress(dialog) {
+            self.cancel_if_wanted(dialog, now);
         }
         self.end(dialog, EndedBy::Cancelled, Some(487), None, now);
     }
@@ -209,17 +212,13 @@ impl UserAgent {
     }
 
     fn cancel_if_wanted(&mut self, dialog: DialogId, now: Instant) {
-        if self.legs.get(&dialog).is_some_and(|leg| leg.cancel == Cancel::Wanted) {
-            self.send_cancel(dialog, &[], now);
-        }
-    }
-
-    fn send_cancel(&mut self, dialog: DialogId, headers: &[(String, String)], now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let Cancel::Wanted(headers) = &mut leg.cancel else { return };
+        let headers = std::mem::take(headers);
         leg.cancel = Cancel::Sent;
         let flow = leg.flow();
         if let Some(invite) = leg.invite {
-            self.cancel_transaction(flow, invite, headers, now);
+            self.cancel_transaction(flow, invite, &headers, now);
         }
         self.exchange.wakes.set(Wake::Linger(dialog), Deadline::new(now + PATIENCE, "dialog lingers"));
     }

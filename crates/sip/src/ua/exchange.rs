@@ -10,7 +10,7 @@ use sipx_sip::transaction::{ClientState, Output, Reliability, Timer, TuEvent};
 use sipx_sip::{ClientTransaction, HeaderName, ServerTransaction, TransactionKey};
 use timing::{Deadline, Duration, Instant, Timers};
 
-use crate::config::{Config, DialogId, FlowId, RegistrationId, Transmit, Transport};
+use crate::config::{Config, DialogId, FlowId, Owner, RegistrationId, Transmit, Transport};
 use crate::wire;
 
 /// 64·T1, the patience of RFC 3261.
@@ -18,9 +18,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(32);
 pub(super) const T1: Duration = Duration::from_millis(500);
 pub(super) const T2: Duration = Duration::from_secs(4);
 
-/// More transactions than that at once on one WebSocket is no phone; a trunk may have far more calls.
-const MAX_TRANSACTIONS_WEBSOCKET: usize = 1_024;
-const MAX_TRANSACTIONS_TRUNK: usize = 32_768;
+/// More transactions and ended dialogs than that at once on one WebSocket is no phone; a trunk may have far
+/// more calls.
+const MAX_KEPT_WEBSOCKET: usize = 1_024;
+const MAX_KEPT_TRUNK: usize = 32_768;
 
 /// One transaction of ours, in either direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +34,7 @@ pub(super) enum Purpose {
     Reinvite(DialogId),
     Info(DialogId),
     Bye(DialogId),
+    Probe(DialogId),
     Cancel,
     Register(RegistrationId),
 }
@@ -76,7 +78,10 @@ pub(super) enum Happening {
 #[derive(Debug)]
 struct Flow {
     transport: Transport,
+    owner: Owner,
     transactions: usize,
+    /// Dialogs that have ended and are kept for stragglers.
+    lingering: usize,
 }
 
 #[derive(Debug)]
@@ -125,8 +130,8 @@ impl Exchange {
         }
     }
 
-    pub(super) fn open_flow(&mut self, flow: FlowId, transport: Transport) {
-        self.flows.insert(flow, Box::new(Flow { transport, transactions: 0 }));
+    pub(super) fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner) {
+        self.flows.insert(flow, Box::new(Flow { transport, owner, transactions: 0, lingering: 0 }));
     }
 
     /// Forgets a flow and all transactions on it; returns the requests of ours that were on their way.
@@ -152,6 +157,23 @@ impl Exchange {
 
     pub(super) fn transport(&self, flow: FlowId) -> Option<Transport> {
         self.flows.get(&flow).map(|flow| flow.transport)
+    }
+
+    pub(super) fn owner(&self, flow: FlowId) -> Option<&Owner> {
+        self.flows.get(&flow).map(|flow| &flow.owner)
+    }
+
+    /// A dialog on this flow has ended, and takes room until [`forgotten`](Self::forgotten).
+    pub(super) fn lingers(&mut self, flow: FlowId) {
+        if let Some(flow) = self.flows.get_mut(&flow) {
+            flow.lingering += 1;
+        }
+    }
+
+    pub(super) fn forgotten(&mut self, flow: FlowId) {
+        if let Some(flow) = self.flows.get_mut(&flow) {
+            flow.lingering = flow.lingering.saturating_sub(1);
+        }
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -373,8 +395,8 @@ impl Exchange {
 
     fn is_full(&self, flow: FlowId) -> bool {
         self.flows.get(&flow).is_some_and(|flow| {
-            let websocket = flow.transport.is_websocket();
-            flow.transactions >= if websocket { MAX_TRANSACTIONS_WEBSOCKET } else { MAX_TRANSACTIONS_TRUNK }
+            let most = if flow.transport.is_websocket() { MAX_KEPT_WEBSOCKET } else { MAX_KEPT_TRUNK };
+            flow.transactions + flow.lingering >= most
         })
     }
 

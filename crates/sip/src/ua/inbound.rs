@@ -127,6 +127,7 @@ impl UserAgent {
             return;
         }
 
+        let Some(owner) = self.exchange.owner(flow).cloned() else { return };
         self.next_dialog += 1;
         let dialog = DialogId(self.next_dialog);
         let local_tag = self.exchange.token();
@@ -150,7 +151,7 @@ impl UserAgent {
         let local = [&headers.value(&HeaderName::To).unwrap_or_default()[..], b";tag=", local_tag.as_bytes()]
             .concat();
         let request_user = wire::user_of(&request.uri);
-        let mut leg = Leg::new(info, local.into(), peer, call_id.clone().into(), request_user.clone());
+        let mut leg = Leg::new(info, owner, local.into(), peer, call_id.clone().into(), request_user.clone());
         leg.remote_cseq = Some(cseq);
         leg.invite = Some(id);
         leg.invitation = Some(Box::new(request.clone()));

@@ -7,7 +7,7 @@ use sipx_sip::{HeaderName, TypedHeader as _, Uri};
 use timing::Duration;
 
 use super::exchange::{Exchange, TransactionId};
-use crate::config::{DialogId, FlowId};
+use crate::config::{DialogId, FlowId, Owner};
 use crate::dialog::{DialogInfo, DialogState, Direction};
 use crate::digest::{ChallengeFrom, ClientAuth};
 use crate::wire::{self, Draft};
@@ -16,6 +16,10 @@ use crate::wire::{self, Draft};
 #[derive(Debug)]
 pub(super) struct Leg {
     pub(super) info: DialogInfo,
+    /// Who owned the flow that it began on.
+    pub(super) owner: Owner,
+    /// The flow that its end is counted on, until it is forgotten.
+    pub(super) lingers_on: Option<FlowId>,
     /// Whether [`Event::Ended`](crate::Event::Ended) was told.
     pub(super) ended: bool,
     /// Our address with our tag, as it stands in `From` or `To`.
@@ -58,12 +62,12 @@ pub(super) struct Peer {
 }
 
 /// How far giving up an INVITE of ours has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Cancel {
     /// Nobody wants to.
     No,
-    /// As soon as a provisional response is in (RFC 3261 §9.1).
-    Wanted,
+    /// As soon as a provisional response is in (RFC 3261 §9.1), with these headers.
+    Wanted(Vec<(String, String)>),
     Sent,
 }
 
@@ -135,6 +139,7 @@ impl Leg {
     /// A dialog that begins now.
     pub(super) fn new(
         info: DialogInfo,
+        owner: Owner,
         local: Bytes,
         peer: Peer,
         call_id: Bytes,
@@ -142,6 +147,8 @@ impl Leg {
     ) -> Self {
         Leg {
             info,
+            owner,
+            lingers_on: None,
             ended: false,
             local,
             peer,

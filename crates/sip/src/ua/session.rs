@@ -9,10 +9,11 @@ use super::caller::challenged;
 use super::exchange::{PATIENCE, Purpose, TransactionId, Wake};
 use super::leg::{IncomingOffer, OutgoingOffer, Peer, contact};
 use super::{ALLOW, UserAgent};
-use crate::config::{DialogId, FlowId, Reason};
+use crate::config::{DialogId, FlowId};
 use crate::dialog::DialogState;
 use crate::error::WrongState;
 use crate::event::{EndedBy, Event};
+use crate::reason::Reason;
 use crate::wire;
 
 /// Glare that lasts longer than this is no accident.
@@ -51,6 +52,7 @@ impl UserAgent {
             return self.reply(id, 500, &[], now);
         }
         leg.remote_cseq = Some(cseq);
+        self.follow(dialog, flow);
         self.exchange.bind(id, dialog);
         match request.method {
             Method::Invite => self.handle_reinvite(dialog, id, request, now),
@@ -65,21 +67,21 @@ impl UserAgent {
         }
     }
 
-    /// Whether a request by this flow may act on a dialog.
+    /// Whether a message by this flow may act on a dialog: it is the dialog's own, or has the same [`Owner`].
     ///
-    /// A WebSocket is one authenticated client, so nobody else may speak for it while it is up. Once it is
-    /// down, who knows the tags is taken for the same client that has come back, and the dialog follows.
-    pub(super) fn may_speak(&mut self, dialog: DialogId, flow: FlowId) -> bool {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return false };
-        if leg.flow() == flow {
-            return true;
+    /// [`Owner`]: crate::Owner
+    pub(super) fn may_speak(&self, dialog: DialogId, flow: FlowId) -> bool {
+        let Some(leg) = self.legs.get(&dialog) else { return false };
+        leg.flow() == flow || self.exchange.owner(flow) == Some(&leg.owner)
+    }
+
+    /// The peer has spoken by this flow, and passed every check: the dialog follows it there.
+    pub(super) fn follow(&mut self, dialog: DialogId, flow: FlowId) {
+        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.flow() != flow) else { return };
+        leg.info.flow = flow;
+        if !leg.ended {
+            self.events.push_back(Event::Moved { dialog, flow });
         }
-        let is_websocket = |flow| self.exchange.transport(flow).is_some_and(|t| t.is_websocket());
-        if self.exchange.transport(leg.flow()).is_none() {
-            leg.info.flow = flow;
-            return true;
-        }
-        !is_websocket(leg.flow()) && !is_websocket(flow)
     }
 
     fn handle_reinvite(&mut self, dialog: DialogId, id: TransactionId, request: &Request, now: Instant) {
@@ -332,7 +334,17 @@ impl UserAgent {
         self.exchange.request(flow, request, Purpose::Info(dialog), now);
     }
 
-    /// A response to an INFO or BYE of ours.
+    /// Asks the peer by OPTIONS whether it still knows the dialog (RFC 3261 §11, RFC 5057 §5.3).
+    pub(super) fn send_probe(&mut self, dialog: DialogId, now: Instant) {
+        let states = [DialogState::Early, DialogState::Answered, DialogState::Confirmed];
+        let Some(_) = self.live_leg(dialog, &states) else { return };
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let request = leg.draft(&mut self.exchange, Method::Options).finish(None, b"");
+        let flow = leg.flow();
+        self.exchange.request(flow, request, Purpose::Probe(dialog), now);
+    }
+
+    /// A response to an INFO, OPTIONS or BYE of ours.
     pub(super) fn handle_dialog_response(
         &mut self,
         purpose: Purpose,
@@ -351,14 +363,21 @@ impl UserAgent {
                 self.exchange.request_again(flow, request, sequence, purpose, now);
             }
             481 => self.end(dialog, EndedBy::Remote, None, None, now),
-            _ => leg.auth.accepted(),
+            // sent by somebody on the way who did not reach the peer
+            408 => {}
+            _ => {
+                leg.auth.accepted();
+                if matches!(purpose, Purpose::Probe(_)) && !leg.ended {
+                    self.events.push_back(Event::Alive { dialog });
+                }
+            }
         }
     }
 
     pub(super) fn hang_up(&mut self, dialog: DialogId, reason: Option<Reason>, now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !leg.ended) else { return };
         let headers: Vec<_> =
-            reason.map(|reason| ("Reason".to_owned(), reason_value(&reason))).into_iter().collect();
+            reason.map(|reason| ("Reason".to_owned(), reason.to_string())).into_iter().collect();
         match leg.info.state {
             DialogState::Calling | DialogState::Early => self.give_up_call(dialog, &headers, now),
             DialogState::Offered => self.send_refusal(dialog, 480, None, &headers, now),
@@ -397,12 +416,4 @@ impl UserAgent {
         super::caller::add_authorization(&mut leg.auth, &mut request, &cnonce);
         self.exchange.request(flow, request, Purpose::Bye(dialog), now);
     }
-}
-
-/// The value of a `Reason` header (RFC 3326 §2).
-fn reason_value(reason: &Reason) -> String {
-    let protocol: String =
-        reason.protocol.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-')).collect();
-    let text = reason.text.as_deref().map(|text| format!(";text={}", wire::quote_name(text).trim_end()));
-    format!("{protocol};cause={}{}", reason.cause, text.unwrap_or_default())
 }

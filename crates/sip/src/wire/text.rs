@@ -4,7 +4,7 @@ use bytes::Bytes;
 use sipx_sip::Uri;
 
 /// Whether both texts name the same resource (RFC 3261 §19.1.4).
-pub(crate) fn same_uri(a: &str, b: &str) -> bool {
+pub fn same_uri(a: &str, b: &str) -> bool {
     let parse = |text: &str| Uri::parse(Bytes::copy_from_slice(text.as_bytes())).ok();
     a == b || matches!((parse(a), parse(b)), (Some(a), Some(b)) if a.equivalent(&b))
 }

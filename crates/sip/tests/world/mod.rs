@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use sip::{Config, DialogId, Event, FlowId, InboundInvite, OutboundInvite, Transport, UserAgent};
+use sip::{Config, DialogId, Event, FlowId, InboundInvite, OutboundInvite, Owner, Transport, UserAgent};
 use timing::{Duration, Instant};
 
 pub const FLOW: FlowId = FlowId(1);
@@ -42,6 +42,16 @@ pub struct World {
     weather: Weather,
 }
 
+/// Who speaks on the flows of the stories.
+pub fn anna() -> Owner {
+    Owner::Account("anna".into())
+}
+
+/// Somebody else, logged in as well.
+pub fn mallory() -> Owner {
+    Owner::Account("mallory".into())
+}
+
 pub fn user_agent(seed: u8, transport: Transport, server: bool) -> UserAgent {
     UserAgent::new(Config {
         user_agent: if server { "desk/1".into() } else { "phone/1".into() },
@@ -62,8 +72,8 @@ impl World {
             on_the_way: VecDeque::new(),
             weather: Box::new(|_, _| Fate::Arrives),
         };
-        world.phone.open_flow(FLOW, transport, world.now);
-        world.desk.open_flow(FLOW, transport, world.now);
+        world.phone.open_flow(FLOW, transport, anna(), world.now);
+        world.desk.open_flow(FLOW, transport, anna(), world.now);
         world
     }
 

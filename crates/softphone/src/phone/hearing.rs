@@ -1,9 +1,9 @@
-use sip::{DialogId, EndedBy, Event, InboundInvite};
+use sip::{DialogId, EndedBy, Event, InboundInvite, Reason};
 use timing::Instant;
 
 use super::{MOST_CALLS, Softphone};
 use crate::Order;
-use crate::call::{Call, CallDirection, CallEnd, CallState, MediaFailure, Negotiation, PhoneCallId};
+use crate::call::{Call, CallDirection, CallEnd, CallState, MediaFailure, Negotiation, PhoneCallId, Reoffer};
 use crate::sdp::Direction;
 
 /// What the wire tells about calls.
@@ -20,7 +20,7 @@ impl Softphone {
     pub(super) fn handle_event(&mut self, event: Event, now: Instant) {
         match event {
             Event::Invite(invite) => self.invited(invite, now),
-            Event::Registered { id, .. } if self.registration == Some(id) => self.registered(),
+            Event::Registered { id, .. } if self.registration == Some(id) => self.registered(now),
             Event::RegistrationFailed { id, status, .. } if self.registration == Some(id) => {
                 self.registration_failed(status, now);
             }
@@ -43,8 +43,11 @@ impl Softphone {
                     self.forget(id, end_of(&by, reason_header.as_deref()));
                 }
             }
-            // Keys are sent, never received, by a person's phone; the rest belongs to servers or to old registrations.
+            // Keys are sent, never received, by a person's phone; a dialog that is gone tells its end. The rest belongs
+            // to servers or to old registrations.
             Event::Info { .. }
+            | Event::Alive { .. }
+            | Event::Moved { .. }
             | Event::Register(_)
             | Event::Registered { .. }
             | Event::RegistrationFailed { .. }
@@ -131,7 +134,7 @@ impl Softphone {
         let Some(id) = self.id_of(dialog) else { return };
         self.orders.push_back(Order::SetAnswer { call: id, answer, provisional: false });
         self.change(id, |call| {
-            if let Negotiation::ReofferSent { hold } = call.negotiation {
+            if let Negotiation::ReofferSent(Reoffer { hold, .. }) = call.negotiation {
                 call.held = hold;
                 call.enter(if hold { CallState::Held } else { CallState::Established }, now);
             }
@@ -147,7 +150,7 @@ fn end_of(by: &EndedBy, reason_header: Option<&str>) -> CallEnd {
         EndedBy::Timeout | EndedBy::NoAck => CallEnd::NoResponse,
         // RFC 3326 §2: a forked call that was taken elsewhere is cancelled with "SIP ;cause=200".
         EndedBy::Cancelled
-            if reason_header.is_some_and(|reason| reason.replace(' ', "").contains("cause=200")) =>
+            if reason_header.is_some_and(|reason| Reason::cause_in(reason, "SIP") == Some(200)) =>
         {
             CallEnd::AnsweredElsewhere
         }

@@ -2,23 +2,27 @@ use sip::{DialogId, Reason};
 use timing::Instant;
 
 use super::Softphone;
-use crate::call::{Call, CallDirection, CallEnd, CallState, MediaState, Negotiation, PhoneCall, PhoneCallId};
+use crate::call::{
+    Call, CallDirection, CallEnd, CallState, MediaState, Negotiation, PhoneCall, PhoneCallId, Reoffer,
+};
 use crate::{Fact, Order};
 
 /// Offers and answers, one exchange at a time.
 impl Softphone {
     pub(super) fn reoffer_refused(&mut self, id: PhoneCallId, now: Instant) {
         let Some(call) = self.calls.get(&id) else { return };
-        if !matches!(call.negotiation, Negotiation::MakingReoffer { .. } | Negotiation::ReofferSent { .. }) {
+        let (Negotiation::MakingReoffer(reoffer) | Negotiation::ReofferSent(reoffer)) = call.negotiation
+        else {
             return;
-        }
+        };
         let (wanted, held) = (call.want_held, call.held);
         self.orders.push_back(Order::RollBack { call: id });
-        if self.flow().is_none() {
+        if !self.registered {
             // The socket went away underneath: the wish stands until the line is back.
             self.change(id, |call| {
                 call.negotiation = Negotiation::Idle;
                 call.want_refresh = true;
+                call.want_restart |= reoffer.restart_ice;
             });
             return;
         }
@@ -53,19 +57,22 @@ impl Softphone {
         if !registered || !needed || !call.is_answered() || call.negotiation != Negotiation::Idle {
             return;
         }
-        let restart_ice = call.want_refresh && call.face.media == MediaState::Lost;
+        let path_is_gone = call.want_refresh && call.face.media == MediaState::Lost;
+        let restart_ice = call.want_restart || path_is_gone;
         call.want_refresh = false;
-        call.negotiation = Negotiation::MakingReoffer { hold: call.want_held };
+        call.want_restart = false;
+        call.negotiation = Negotiation::MakingReoffer(Reoffer { hold: call.want_held, restart_ice });
         let direction = call.direction();
         self.orders.push_back(Order::CreateReoffer { call: id, direction, restart_ice });
     }
 
-    pub(super) fn refresh(&mut self, id: PhoneCallId, path_lost: bool) {
+    /// Has a new offer sent as soon as it may be, with new ICE credentials where the path may be another.
+    ///
+    /// Whether the sound is lost only the browser can say, and where the old path still works it says nothing at all.
+    pub(super) fn refresh(&mut self, id: PhoneCallId, restart_ice: bool) {
         self.change(id, |call| {
             call.want_refresh = true;
-            if path_lost && call.is_answered() {
-                call.face.media = MediaState::Lost;
-            }
+            call.want_restart |= restart_ice;
         });
         self.negotiate(id);
     }
@@ -91,7 +98,7 @@ impl Softphone {
             text: Some("No sound".to_owned()),
         });
         match dialog {
-            Some(dialog) if self.flow().is_some() => self.agent.bye(dialog, reason, now),
+            Some(dialog) if self.registered => self.agent.bye(dialog, reason, now),
             Some(dialog) => self.farewells.push(dialog),
             None => {}
         }

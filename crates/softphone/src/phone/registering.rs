@@ -27,6 +27,7 @@ impl Softphone {
         for id in self.ids() {
             self.end(id, CallEnd::HungUp, now);
         }
+        self.say_farewells(now);
         if let Some(registration) = self.registration.take() {
             self.agent.unregister(registration, now);
         }
@@ -36,7 +37,6 @@ impl Softphone {
         self.closing = self.flow();
         self.registered = false;
         self.link = Link::Closed;
-        self.farewells.clear();
         self.show_registration();
     }
 
@@ -52,6 +52,14 @@ impl Softphone {
         }
         self.registered = false;
         self.registration = None;
+        for id in self.ids() {
+            let Some(call) = self.calls.get(&id).filter(|call| !call.outlives_its_socket()) else { continue };
+            if let Some(dialog) = call.dialog {
+                // an answer that is on its way all the same finds nobody, and is ended
+                self.agent.bye(dialog, None, now);
+            }
+            self.forget(id, CallEnd::NoResponse);
+        }
     }
 
     pub(super) fn retry_later(&mut self, problem: RegistrationProblem, now: Instant) {
@@ -59,16 +67,28 @@ impl Softphone {
         self.show_registration();
     }
 
-    pub(super) fn registered(&mut self) {
+    pub(super) fn registered(&mut self, now: Instant) {
         let first = !self.registered;
         self.registered = true;
         self.backoff.reset();
         self.show_registration();
-        if first {
-            for id in self.ids() {
-                // A request of ours tells the other side where the dialog lives now, and us whether it still does.
-                self.refresh(id, false);
+        if !first {
+            return;
+        }
+        self.say_farewells(now);
+        for id in self.ids() {
+            // A request of ours tells the other side where the dialog lives now, and us whether it still does.
+            self.refresh(id, false);
+            let call = self.calls.get(&id).filter(|call| !call.is_answered());
+            if let Some(dialog) = call.and_then(|call| call.dialog) {
+                self.agent.probe(dialog, now);
             }
+        }
+    }
+
+    fn say_farewells(&mut self, now: Instant) {
+        for dialog in std::mem::take(&mut self.farewells) {
+            self.agent.bye(dialog, None, now);
         }
     }
 

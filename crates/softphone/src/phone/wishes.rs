@@ -110,9 +110,8 @@ impl Softphone {
     }
 
     pub(super) fn hold_others(&mut self, but: Option<PhoneCallId>) {
-        let live =
-            |(id, call): (&PhoneCallId, &Box<Call>)| (Some(*id) != but && call.is_live()).then_some(*id);
-        for id in self.calls.iter().filter_map(live).collect::<Vec<_>>() {
+        let live = self.calls.iter().filter(|(id, call)| Some(**id) != but && call.is_live());
+        for id in live.map(|(id, _)| *id).collect::<Vec<_>>() {
             self.change(id, |call| call.want_held = true);
             self.update_microphone(id);
             self.negotiate(id);

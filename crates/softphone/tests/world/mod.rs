@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use sip::{DialogId, Event, FlowId, OutboundInvite, Transport, UserAgent};
+use sip::{DialogId, Event, FlowId, OutboundInvite, Owner, RegisterRequest, Transport, UserAgent};
 use softphone::{
     CallEnd, CallState, Command, Config, Direction, Fact, LineAccount, Order, PhoneCall, PhoneCallId,
     Refusal, Registration, Softphone,
@@ -22,6 +22,9 @@ pub struct World {
     pub browser_works: bool,
     /// What the registrar answers.
     pub register_status: u16,
+    /// Whether it lets the phone wait for that.
+    pub registrar_waits: bool,
+    unanswered: Option<RegisterRequest>,
     pub flow: Option<FlowId>,
     flows: u64,
     contact: Option<String>,
@@ -64,6 +67,8 @@ impl World {
             reachable: true,
             browser_works: true,
             register_status: 200,
+            registrar_waits: false,
+            unanswered: None,
             flow: None,
             flows: 0,
             contact: None,
@@ -130,6 +135,19 @@ impl World {
     pub fn cut(&mut self) {
         let flow = self.flow.take().expect("a socket is open");
         self.server.close_flow(flow, self.now);
+        self.phone.socket_closed(self.now);
+        self.settle();
+    }
+
+    /// The server is another one that knows no calls, and the socket to the old one is gone.
+    pub fn restart(&mut self) {
+        self.cut();
+        self.server = World::new().server;
+    }
+
+    /// The phone has lost its socket, and the server does not know it yet.
+    pub fn lose_socket(&mut self) {
+        self.flow.take().expect("a socket is open");
         self.phone.socket_closed(self.now);
         self.settle();
     }
@@ -217,7 +235,8 @@ impl World {
                 self.flows += 1;
                 let flow = FlowId(self.flows);
                 self.flow = Some(flow);
-                self.server.open_flow(flow, Transport::Ws, self.now);
+                let owner = Owner::Account(ACCOUNT.into());
+                self.server.open_flow(flow, Transport::Ws, owner, self.now);
                 self.phone.socket_opened(self.now);
             }
             Order::OpenSocket => self.phone.socket_closed(self.now),
@@ -245,6 +264,22 @@ impl World {
 
     fn serve(&mut self, event: Event) {
         let Event::Register(register) = event else { return self.heard.push_back(event) };
+        if self.registrar_waits {
+            self.unanswered = Some(register);
+            return;
+        }
+        self.answer_registration(register);
+    }
+
+    /// The registrar gives the answer that it has kept back.
+    pub fn registrar_answers(&mut self) {
+        self.registrar_waits = false;
+        let register = self.unanswered.take().expect("a REGISTER waits");
+        self.answer_registration(register);
+        self.settle();
+    }
+
+    fn answer_registration(&mut self, register: RegisterRequest) {
         let mut headers = Vec::new();
         if let Some(contact) = register.contacts.first().filter(|_| self.register_status == 200) {
             let expires = contact.expires.or(register.expires).unwrap_or_default();
