@@ -203,15 +203,16 @@ impl Outlets {
         self.cti.tell(cti::Wish::Stop).await;
     }
 
-    /// Lets everything out that the switch has to say; what its facts tell of calls is kept before anything leaves.
+    /// Lets everything out that the switch has to say.
     async fn drain(&mut self, switch: &mut Switch) {
-        let facts: Vec<Fact> = std::iter::from_fn(|| switch.poll_fact()).collect();
-        self.records.keep(&facts, self.clock.unix_millis());
         while let Some(order) = switch.poll_order() {
             let pool = &self.pool;
             let worker = *self.workers.entry(order.call).or_insert_with(|| pool.pick());
             self.pool.order(worker, order.order);
         }
+        // after the orders, before the first message: nobody hears of a call what the journal does not know
+        let facts: Vec<Fact> = std::iter::from_fn(|| switch.poll_fact()).collect();
+        self.records.keep(&facts, self.clock.unix_millis());
         while let Some(transmit) = switch.poll_transmit() {
             metrics::counter!("hotdesk_sip_messages_total", "direction" => "out").increment(1);
             let Some(outbox) = self.flows.get(&transmit.flow) else { continue };
