@@ -16,6 +16,7 @@ test('a call is on record though the server was killed right after it ended', as
   await agent.desk.end.click();
   await socket.phoneEvent('EventReleased');
   await hotdesk.kill();
+  await hotdesk.launch();
 
   const records = await callRecords(hotdesk);
   expect(records).toHaveLength(1);
@@ -26,6 +27,7 @@ test('a call is on record though the server was killed right after it ended', as
   expect(record.answered_at as number).toBeLessThanOrEqual(record.ended_at);
   expect(record.duration_ms).toBeGreaterThan(0);
 
+  await hotdesk.kill();
   await hotdesk.launch();
   expect(await callRecords(hotdesk)).toEqual(records);
   expect(await query(hotdesk, 'PRAGMA integrity_check')).toEqual([{ integrity_check: 'ok' }]);
@@ -52,16 +54,23 @@ test('calls that were not answered are on record with their cause', async ({ age
   expect(echo.answered_at).not.toBeNull();
 });
 
-test('a call that the kill cut off leaves whole records and a line that is free', async ({ agent, hotdesk }) => {
+test('a call that the kill cut off is on record itself and leaves a line that is free', async ({ agent, hotdesk }) => {
   agent.watch.allow(CONNECTION_ERRORS);
   await agent.desk.dial(ECHO_NUMBER);
   await expectTone(agent.page, agent.hertz);
   await hotdesk.kill();
   await hotdesk.launch();
+  const cutOff = await callRecords(hotdesk);
+  expect(cutOff).toHaveLength(1);
+  expect(cutOff[0]).toMatchObject({ callee_number: ECHO_NUMBER, cause: 'connection_lost' });
+  expect(cutOff[0].answered_at).not.toBeNull();
+  expect(cutOff[0].answered_at as number).toBeLessThanOrEqual(cutOff[0].ended_at);
+
   await agent.desk.ready(30_000);
   await agent.desk.is('ready', 30_000);
   await agent.desk.dial(ECHO_NUMBER);
   await expectTone(agent.page, agent.hertz);
   await agent.desk.end.click();
-  await expect.poll(async () => (await callRecords(hotdesk)).filter(({ answered_at }) => answered_at !== null).length).toBeGreaterThanOrEqual(1);
+  await expect.poll(async () => (await callRecords(hotdesk)).length).toBe(2);
+  expect(await callRecords(hotdesk)).toContainEqual(cutOff[0]);
 });

@@ -16,8 +16,9 @@ use crate::cti::Cti;
 use crate::engines;
 use crate::http::accept::{self, Limits};
 use crate::http::{self, Site};
+use crate::limits;
 use crate::shutdown::{self, Ending, Shutdown};
-use crate::signalling::{EchoTests, Signalling};
+use crate::signalling::{EchoTests, Kept, Signalling};
 use crate::storage::{self, Storage};
 use crate::tls::Tls;
 
@@ -66,6 +67,7 @@ pub struct Running {
     /// What its requests see.
     pub app: AppState,
     ending: Ending,
+    kept: Kept,
     _storage: Storage,
 }
 
@@ -88,8 +90,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let clock = Clock::start();
     let storage = Storage::open(&config.data_dir, config.demo).await?;
     storage::guard_demo_passwords(&*storage.store, config.listen.ip()).await?;
+    let kept = Kept::open(&config.data_dir).context("cannot open the journal of calls in the data folder")?;
+    if let Err(error) = kept.store_all(&*storage.store).await {
+        tracing::warn!(%error, "call records of before wait in the journal");
+    }
     let secret = ServerSecret::open(&config.data_dir)?;
     let auth = Auth::new(storage.store.clone(), &secret, config.auth.token_ttl_seconds, clock)?;
+    auth.recall().await?;
     let site = Site::open(config.site.as_deref()).context("site: cannot open the folder of pages")?;
     let tls = Tls::open(&config)?;
     let (shutdown, ending) = Shutdown::new();
@@ -97,15 +104,16 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         format!("cannot listen on {}; choose another address with --listen", config.listen)
     })?;
     let addresses = Addresses { http: listener.local_addr()?, secure: tls.is_some() };
-    let limits = Limits {
-        connections: config.http.max_connections,
+    let door = Limits {
+        connections: limits::connections(config.http.max_connections),
         connections_per_address: config.http.max_connections_per_address,
         uncounted: config.http.trusted_proxies.clone(),
         ..Limits::default()
     };
 
     let store = storage.store.clone();
-    let (signalling, cti, echo_tests) = engines::start(&config, store.clone(), clock, &shutdown).await?;
+    let (signalling, cti, echo_tests) =
+        engines::start(&config, store.clone(), kept.clone(), clock, &shutdown).await?;
     let shared = Shared {
         config,
         clock,
@@ -123,18 +131,25 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     if let Some(tls) = &tls {
         tokio::spawn(tls.clone().watch_files(shutdown.clone()));
     }
-    tokio::spawn(accept::serve(listener, tls, http::router(app.clone()), limits, shutdown));
-    Ok(Running { addresses, tls_fingerprint, app, ending, _storage: storage })
+    let metrics = app.metrics.clone();
+    tokio::spawn(http::keep_metrics(move || metrics.run_upkeep(), shutdown.clone()));
+    tokio::spawn(app.auth.clone().run(shutdown.clone()));
+    tokio::spawn(accept::serve(listener, tls, http::router(app.clone()), door, shutdown));
+    Ok(Running { addresses, tls_fingerprint, app, ending, kept, _storage: storage })
 }
 
 /// The addresses that browsers are told to send sound to.
 ///
-/// Without a setting these are the machine's own, loopback included when only this machine can reach the pages.
+/// Without a setting these are the machine's own, loopback included when only this machine can reach the pages; a
+/// demo on loopback has nothing but loopback.
 pub fn media_addresses(config: &Config) -> Vec<IpAddr> {
     if !config.media.addresses.is_empty() {
         return config.media.addresses.clone();
     }
-    let local_only = config.listen.ip().is_loopback();
+    let local_only = config.listen.ip().to_canonical().is_loopback();
+    if config.demo && local_only {
+        return vec![IpAddr::from(Ipv4Addr::LOCALHOST)];
+    }
     let usable = |address: &IpAddr| match address {
         IpAddr::V4(v4) => !v4.is_link_local() && (local_only || !v4.is_loopback()),
         IpAddr::V6(v6) => !v6.is_unicast_link_local() && (local_only || !v6.is_loopback()),
@@ -153,6 +168,29 @@ impl Running {
     pub async fn stop(self) -> bool {
         self.app.shutdown.begin();
         self.app.signalling.drain().await;
-        self.ending.finish(shutdown::LIMIT).await
+        let in_time = self.ending.finish(shutdown::LIMIT).await;
+        match self.kept.waiting() {
+            Ok(0) => {}
+            Ok(records) => {
+                tracing::warn!(records, "call records are left in the journal; the next start stores them")
+            }
+            Err(error) => tracing::warn!(%error, "the journal of calls cannot be read"),
+        }
+        in_time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_demo_on_loopback_has_its_sound_there_alone() {
+        let demo = Config { demo: true, ..Config::default() };
+        assert_eq!(media_addresses(&demo), [IpAddr::from(Ipv4Addr::LOCALHOST)]);
+        let public: IpAddr = "192.0.2.1".parse().expect("an address");
+        let mut set = demo;
+        set.media.addresses = vec![public];
+        assert_eq!(media_addresses(&set), [public]);
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::{Table, Value};
+use tracing_subscriber::EnvFilter;
 
 use crate::http::Origins;
 
@@ -33,9 +34,6 @@ pub struct Config {
     pub auth: Auth,
     /// Sound.
     pub media: Media,
-    /// Things that look wrong and that the log shall tell once it is open.
-    #[serde(skip)]
-    pub warnings: Vec<String>,
 }
 
 /// Logs.
@@ -118,7 +116,6 @@ impl Default for Config {
             http: Http::default(),
             auth: Auth::default(),
             media: Media::default(),
-            warnings: Vec::new(),
         }
     }
 }
@@ -188,7 +185,7 @@ pub enum ConfigError {
         /// The key at fault.
         key: &'static str,
         /// What is wrong with it.
-        message: &'static str,
+        message: String,
     },
 }
 
@@ -228,26 +225,20 @@ impl Config {
             Some(file) => read(file)?,
             None => Table::new(),
         };
-        let mut warnings = Vec::new();
         for (variable, value) in environment {
-            if let Some(path) = variable.strip_prefix(VARIABLE_PREFIX) {
-                match setting_of(path, &value) {
-                    Ok(setting) => lay_over(&mut table, setting),
-                    Err(message) if message.starts_with(UNKNOWN) => {
-                        warnings
-                            .push(format!("environment variable {variable} is no setting and is not used"));
-                    }
-                    Err(message) => return Err(ConfigError::InEnvironment { variable, message }),
-                }
+            let Some(path) = variable.strip_prefix(VARIABLE_PREFIX) else { continue };
+            if OF_OUR_TOOLS.contains(&path) {
+                continue;
+            }
+            match setting_of(path, &value) {
+                Ok(setting) => lay_over(&mut table, setting),
+                Err(message) => return Err(ConfigError::InEnvironment { variable, message }),
             }
         }
-        let mut config: Config =
-            table.try_into().map_err(|error: toml::de::Error| ConfigError::InEnvironment {
-                variable: format!("{VARIABLE_PREFIX}*"),
-                message: error.message().to_owned(),
-            })?;
-        config.warnings = warnings;
-        Ok(config)
+        table.try_into().map_err(|error: toml::de::Error| ConfigError::InEnvironment {
+            variable: format!("{VARIABLE_PREFIX}*"),
+            message: error.message().to_owned(),
+        })
     }
 
     /// Looks at settings that depend on each other.
@@ -283,17 +274,39 @@ impl Config {
                 "too high: every media worker takes the next port",
             ),
         ];
-        match rules.into_iter().find(|(holds, ..)| !holds) {
-            Some((_, key, message)) => Err(ConfigError::Unusable { key, message }),
-            None => Ok(()),
+        if let Some((_, key, message)) = rules.into_iter().find(|(holds, ..)| !holds) {
+            return Err(ConfigError::Unusable { key, message: message.to_owned() });
         }
+        if let Err(error) = EnvFilter::try_new(&self.log.filter) {
+            return Err(ConfigError::Unusable { key: "log.filter", message: error.to_string() });
+        }
+        for address in &self.media.addresses {
+            if let Some(kind) = unreachable_kind(address.to_canonical()) {
+                let message = format!("{address} is {kind}: no browser can send sound there");
+                return Err(ConfigError::Unusable { key: "media.addresses", message });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What makes an address one that a browser cannot send to, if something does.
+fn unreachable_kind(address: IpAddr) -> Option<&'static str> {
+    let link_local = matches!(address, IpAddr::V4(v4) if v4.is_link_local());
+    match address {
+        _ if address.is_unspecified() => Some("the unspecified address"),
+        _ if address.is_multicast() => Some("a multicast address"),
+        IpAddr::V4(Ipv4Addr::BROADCAST) => Some("the broadcast address"),
+        _ if link_local => Some("a link-local address"),
+        _ => None,
     }
 }
 
 const VARIABLE_PREFIX: &str = "HOTDESK_";
 const SECTIONS: [&str; 5] = ["log", "tls", "http", "auth", "media"];
-/// How the deserializer's message begins when a key exists nowhere.
-const UNKNOWN: &str = "unknown field";
+/// Variables with our prefix that are for what builds and tests us, and may be set where we run.
+const OF_OUR_TOOLS: [&str; 7] =
+    ["ARTEFACTS", "BIN", "CACHE", "CHROMIUM", "E2E_WORKERS", "SITE_DIR", "SITE_FOLDER"];
 
 fn read(file: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(file)
@@ -395,6 +408,7 @@ mod tests {
                 ("HOTDESK_HTTP_MAX_CONNECTIONS", "5"),
                 ("HOTDESK_HTTP_TRUSTED_PROXIES", "127.0.0.1, ::1"),
                 ("HOTDESK_LOG_FORMAT", "json"),
+                ("HOTDESK_CACHE", "/tmp"),
                 ("PATH", "/bin"),
             ],
         )
@@ -406,15 +420,16 @@ mod tests {
         assert_eq!(config.http.trusted_proxies.len(), 2);
         assert_eq!(config.log.format, LogFormat::Json);
         assert_eq!(config.media.port, 1);
-        assert!(config.warnings.is_empty());
     }
 
     #[test]
     fn a_bad_variable_is_named() {
         let error = load("", &[("HOTDESK_MEDIA_PORT", "many")]).unwrap_err();
         assert!(error.to_string().contains("HOTDESK_MEDIA_PORT"), "{error}");
-        let config = load("", &[("HOTDESK_LISTN", "127.0.0.1:9")]).unwrap();
-        assert_eq!(config.warnings.len(), 1);
+        for unknown in ["HOTDESK_LISTN", "HOTDESK_HTTP_MAX", "HOTDESK_"] {
+            let error = load("", &[(unknown, "127.0.0.1:9")]).unwrap_err();
+            assert!(error.to_string().contains(unknown), "{error}");
+        }
     }
 
     #[test]
@@ -424,6 +439,14 @@ mod tests {
             "[tls]\nself_signed = true\ncert = \"a\"\nkey = \"b\"",
             "[auth]\ntoken_ttl_seconds = 1",
             "[http]\nmax_connections = 0",
+            "[log]\nfilter = \"info,server=loud\"",
+            "[media]\naddresses = [\"192.0.2.1\", \"0.0.0.0\"]",
+            "[media]\naddresses = [\"::\"]",
+            "[media]\naddresses = [\"224.0.0.1\"]",
+            "[media]\naddresses = [\"::ffff:224.0.0.1\"]",
+            "[media]\naddresses = [\"ff02::1\"]",
+            "[media]\naddresses = [\"255.255.255.255\"]",
+            "[media]\naddresses = [\"169.254.1.1\"]",
         ] {
             assert!(load(text, &[]).unwrap().check().is_err(), "{text}");
         }

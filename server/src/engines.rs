@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::cti::{self, Cti};
 use crate::media::{self, MediaPool};
 use crate::shutdown::Shutdown;
-use crate::signalling::{self, EchoTests, Signalling};
+use crate::signalling::{self, EchoTests, Kept, Signalling};
 
 /// The SIP domain of our lines, as XiVO's pages know the main server's.
 const DOMAIN: &str = "default";
@@ -29,6 +29,7 @@ const REALM: &str = "hotdesk";
 pub async fn start(
     config: &Config,
     store: Arc<dyn Store>,
+    kept: Kept,
     clock: Clock,
     shutdown: &Shutdown,
 ) -> anyhow::Result<(Signalling, Cti, EchoTests)> {
@@ -68,7 +69,7 @@ pub async fn start(
         lines.push(Line { id: line.id, user: user.id, number: line.number, account: line.name, full_name });
     }
     switch.set_directory(Directory::new(lines));
-    let records = signalling::keep_records(store, shutdown);
+    let records = signalling::keep_records(store, kept, shutdown);
     signalling::spawn(
         signalling::Setup {
             switch,

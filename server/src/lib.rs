@@ -11,6 +11,7 @@ pub mod config;
 pub mod cti;
 pub mod engines;
 pub mod http;
+mod limits;
 pub mod logging;
 pub mod media;
 pub mod shutdown;

@@ -9,10 +9,16 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::config::{Log, LogFormat};
+
+mod blacken;
+use blacken::blacken;
 
 /// Lines that may wait to be written; further ones are dropped and counted, so a full pipe never holds up a call.
 const BACKLOG: usize = 10_000;
@@ -24,7 +30,7 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 /// # Errors
 /// If the filter cannot be understood, or a log is open already.
 pub fn open(log: &Log) -> anyhow::Result<OpenLog> {
-    let filter = EnvFilter::try_new(&log.filter).with_context(|| format!("log.filter: {:?}", log.filter))?;
+    let filter = EnvFilter::try_new(&log.filter).context("log.filter")?;
     let (lines, waiting) = mpsc::sync_channel::<Item>(BACKLOG);
     thread::Builder::new().name("log".into()).spawn(move || {
         for item in waiting {
@@ -36,13 +42,25 @@ pub fn open(log: &Log) -> anyhow::Result<OpenLog> {
         }
     })?;
     let writer = Blackened { lines: lines.clone() };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let registry = tracing_subscriber::registry().with(open_hearted()).with(filter);
+    let lines_of = fmt::layer().with_writer(writer);
     let opened = match log.format {
-        LogFormat::Pretty => builder.with_ansi(io::stderr().is_terminal()).with_target(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(true).try_init(),
+        LogFormat::Pretty => {
+            registry.with(lines_of.with_ansi(io::stderr().is_terminal()).with_target(false)).try_init()
+        }
+        LogFormat::Json => {
+            registry.with(lines_of.json().flatten_event(true).with_current_span(true)).try_init()
+        }
     };
     opened.map_err(|error| anyhow::anyhow!("cannot open the log: {error}"))?;
     Ok(OpenLog { lines })
+}
+
+/// Keeps the lines away, whatever the settings ask for, in which a dependency shows what it carries: a WebSocket
+/// its frames, in hexadecimal too, and ICE its credentials.
+fn open_hearted() -> Targets {
+    let quiet = ["tungstenite", "tokio_tungstenite", "is"].map(|target| (target, LevelFilter::INFO));
+    Targets::new().with_default(LevelFilter::TRACE).with_targets(quiet)
 }
 
 enum Item {
@@ -81,10 +99,7 @@ impl<'a> MakeWriter<'a> for Blackened {
 
 impl Write for Line<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let line = match std::str::from_utf8(bytes) {
-            Ok(text) => blacken(text).into_bytes(),
-            Err(_) => bytes.to_vec(),
-        };
+        let line = blacken(&String::from_utf8_lossy(bytes)).into_bytes();
         if let Err(TrySendError::Full(_)) = self.0.try_send(Item::Line(line)) {
             metrics::counter!("hotdesk_log_lines_dropped_total").increment(1);
         }
@@ -96,73 +111,19 @@ impl Write for Line<'_> {
     }
 }
 
-const BLACK: &str = "[hidden]";
-
-/// What comes right before a secret, in lower case.
-const BEFORE_SECRETS: [&str; 9] = [
-    "token=",
-    "bearer ",
-    "password=",
-    "password\":\"",
-    "password\\\":\\\"",
-    "response=\"",
-    "a=ice-pwd:",
-    "inline:",
-    "ticket=",
-];
-/// How each of our tokens, and any other JSON Web Token, begins.
-const TOKEN_BEGINS: &str = "eyj";
-
-/// The text without tokens, passwords and keys.
-fn blacken(text: &str) -> String {
-    let lower = text.to_ascii_lowercase();
-    let mut clean = String::with_capacity(text.len());
-    let mut done = 0;
-    while let Some((start, secret)) = next_secret(&lower, done) {
-        clean.push_str(&text[done..start]);
-        clean.push_str(BLACK);
-        done = secret;
-    }
-    clean.push_str(&text[done..]);
-    clean
-}
-
-/// Where the next secret from `from` on begins and ends. Both ends lie next to ASCII, so slicing there is safe.
-fn next_secret(lower: &str, from: usize) -> Option<(usize, usize)> {
-    let after = |mark: &str| lower[from..].find(mark).map(|at| from + at + mark.len());
-    let marked = BEFORE_SECRETS.iter().filter_map(|mark| after(mark));
-    let bare = after(TOKEN_BEGINS).map(|end| end - TOKEN_BEGINS.len());
-    let is_part =
-        |c: char| !c.is_whitespace() && !matches!(c, '"' | '\'' | '&' | ',' | ';' | ')' | '}' | '<' | '\\');
-    let start = marked.chain(bare).min()?;
-    let length = lower[start..].find(|c| !is_part(c)).unwrap_or(lower.len() - start);
-    if length == 0 {
-        return next_secret(lower, start);
-    }
-    Some((start, start + length))
-}
-
 #[cfg(test)]
 mod tests {
+    use tracing::Level;
+
     use super::*;
 
     #[test]
-    fn secrets_are_blackened_wherever_they_stand() {
-        for (line, clean) in [
-            (
-                "GET /xuc/api/2.0/cti?token=abc.def-_1&x=1 HTTP",
-                "GET /xuc/api/2.0/cti?token=[hidden]&x=1 HTTP",
-            ),
-            ("Authorization: Bearer eyJ0.eyJ1.sig", "Authorization: Bearer [hidden]"),
-            (r#"{"login":"a","password":"hotdesk"}"#, r#"{"login":"a","password":"[hidden]"}"#),
-            (r#"{"m":"{\"password\":\"hotdesk\"}"}"#, r#"{"m":"{\"password\":\"[hidden]\"}"}"#),
-            ("got eyJ0eXAi.eyJs.x, then eyJ0eXAi.b", "got [hidden], then [hidden]"),
-            ("a=ice-pwd:secret\r\na=x", "a=ice-pwd:[hidden]\r\na=x"),
-            ("TOKEN=abc", "TOKEN=[hidden]"),
-            ("token= and é token=é", "token= and é token=[hidden]"),
-            ("nothing here", "nothing here"),
-        ] {
-            assert_eq!(blacken(line), clean);
+    fn what_dependencies_carry_is_never_shown() {
+        let targets = open_hearted();
+        for target in ["tungstenite::protocol::frame", "tokio_tungstenite::compat", "is", "is::agent"] {
+            assert!(!targets.would_enable(target, &Level::DEBUG), "{target}");
+            assert!(targets.would_enable(target, &Level::WARN), "{target}");
         }
+        assert!(targets.would_enable("server::auth", &Level::TRACE));
     }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
 use server::app::{self, Addresses, Running};
 use server::auth::password;
 use server::config::{Config, LogFormat};
@@ -139,9 +140,6 @@ impl Serve {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let _log = logging::open(&config.log)?;
-    for warning in &config.warnings {
-        tracing::warn!("{warning}");
-    }
     let demo = config.demo;
     // Listened to before the start, so that a signal during it is not lost.
     let mut terminate = signal(SignalKind::terminate())?;
@@ -204,22 +202,56 @@ fn demo_card(address: &str) -> String {
 }
 
 async fn set_password(wish: &SetPassword) -> anyhow::Result<()> {
-    if !wish.data_dir.is_dir() {
-        bail!("there is no data folder {}", wish.data_dir.display());
-    }
-    let store = storage::open_store(&wish.data_dir).await?;
-    let user = store.user_by_login(&wish.login).await?;
-    let user = user.with_context(|| format!("there is no user {}", wish.login))?;
-    if io::stdin().is_terminal() {
-        writeln!(io::stderr(), "New password for {} (it will be shown as you type):", wish.login)?;
-    }
-    let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
-    let new = line.trim_end_matches(['\r', '\n']);
+    let account = storage::account(&wish.data_dir, &wish.login).await?;
+    let new = new_password(&wish.login)?;
     if new.chars().count() < 8 || new.len() > password::MAX_PASSWORD_BYTES {
         bail!("a password has at least 8 characters and at most {} bytes", password::MAX_PASSWORD_BYTES);
     }
-    store.set_password_hash(user.id, &password::hash(new.as_bytes())?).await?;
-    writeln!(io::stderr(), "The password of {} is changed; earlier logins have ended.", wish.login)?;
+    account.set_password_hash(&password::hash(new.as_bytes())?).await?;
+    writeln!(
+        io::stderr(),
+        "The password of {} is changed. Its earlier logins are no longer good; a running server closes their \
+         sockets within seconds.",
+        wish.login
+    )?;
     Ok(())
+}
+
+/// One line of standard input; a terminal does not show it.
+fn new_password(login: &str) -> anyhow::Result<String> {
+    let stdin = io::stdin();
+    let _unseen = if stdin.is_terminal() {
+        write!(io::stderr(), "New password for {login} (it is not shown): ")?;
+        Some(Unseen::begin(&stdin).context("the terminal would show the password; pipe it in instead")?)
+    } else {
+        None
+    };
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line)?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// A terminal that does not show what is typed, until this is dropped.
+struct Unseen<'a> {
+    terminal: &'a io::Stdin,
+    before: Termios,
+}
+
+impl<'a> Unseen<'a> {
+    fn begin(terminal: &'a io::Stdin) -> anyhow::Result<Self> {
+        let before = termios::tcgetattr(terminal)?;
+        let mut unseen = before.clone();
+        unseen.local_flags.remove(LocalFlags::ECHO);
+        // the line's end is shown, so that the next line begins where one expects it
+        unseen.local_flags.insert(LocalFlags::ECHONL);
+        termios::tcsetattr(terminal, SetArg::TCSAFLUSH, &unseen)?;
+        Ok(Unseen { terminal, before })
+    }
+}
+
+impl Drop for Unseen<'_> {
+    fn drop(&mut self) {
+        // nothing more can be done where this fails
+        let _ = termios::tcsetattr(self.terminal, SetArg::TCSAFLUSH, &self.before);
+    }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use model::{AgentId, PhoneNumber, Role};
 use store::{NewLine, NewUser, Store};
+use store_sql::Account;
 
 use crate::auth::{password, random_bytes};
 
@@ -87,11 +88,21 @@ impl Storage {
     }
 }
 
-/// Opens the database of a data folder, whether or not a server is using it.
+/// An account in the database of a data folder, whether or not a server is using it.
 ///
 /// # Errors
-/// If it cannot be opened.
-pub async fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
+/// If there is no such database or account.
+pub async fn account(data_dir: &Path, login: &str) -> anyhow::Result<Account> {
+    let path = data_dir.join(DATABASE);
+    if !path.is_file() {
+        bail!("there is no database in {}; a server makes it at its first start", data_dir.display());
+    }
+    let account = Account::open(&path, login).await;
+    let account = account.with_context(|| format!("cannot open the database {}", path.display()))?;
+    account.with_context(|| format!("there is no user {login}"))
+}
+
+async fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
     let path = data_dir.join(DATABASE);
     let store = store_sql::Sqlite::open(&path).await;
     Ok(Arc::new(store.with_context(|| format!("cannot open the database {}", path.display()))?))

@@ -21,6 +21,8 @@ use tokio_rustls::TlsAcceptor;
 use crate::config::Config;
 use crate::shutdown::Shutdown;
 
+/// How often a self-made certificate is looked at for its age.
+const RENEW_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// How often certificate files are looked at for a newer version.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// Browsers take self-made certificates of at most this age.
@@ -36,6 +38,8 @@ pub struct Tls {
 #[derive(Debug)]
 struct Current {
     files: Files,
+    /// Where a self-made certificate is kept, and for which address it was made.
+    self_made: Option<(PathBuf, IpAddr)>,
     key: ArcSwap<CertifiedKey>,
 }
 
@@ -51,13 +55,16 @@ impl Tls {
     /// # Errors
     /// If certificate and key cannot be read, made, or do not belong together.
     pub fn open(config: &Config) -> anyhow::Result<Option<Tls>> {
-        let files = match (&config.tls.cert, &config.tls.key) {
-            (Some(cert), Some(key)) => Files { cert: cert.clone(), key: key.clone() },
-            _ if config.tls.self_signed => self_made(&config.data_dir, config.listen.ip())?,
+        let (files, self_made) = match (&config.tls.cert, &config.tls.key) {
+            (Some(cert), Some(key)) => (Files { cert: cert.clone(), key: key.clone() }, None),
+            _ if config.tls.self_signed => {
+                let (data_dir, listen) = (config.data_dir.clone(), config.listen.ip());
+                (self_made(&data_dir, listen)?, Some((data_dir, listen)))
+            }
             _ => return Ok(None),
         };
         let key = ArcSwap::from_pointee(files.load()?);
-        let current = Arc::new(Current { files, key });
+        let current = Arc::new(Current { files, self_made, key });
         let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
@@ -82,9 +89,11 @@ impl Tls {
     pub async fn watch_files(self, shutdown: Shutdown) {
         let mut seen = self.current.files.changed_at();
         let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut days = tokio::time::interval(RENEW_EVERY);
         loop {
             tokio::select! {
                 () = shutdown.begun() => return,
+                _ = days.tick() => self.renew_self_made(),
                 _ = ticks.tick() => {}
             }
             let found = self.current.files.changed_at();
@@ -92,6 +101,14 @@ impl Tls {
                 seen = found;
                 self.take_up_files();
             }
+        }
+    }
+
+    /// Makes a new certificate where the self-made one is about to end; it is then taken up like any other.
+    fn renew_self_made(&self) {
+        let Some((data_dir, listen)) = &self.current.self_made else { return };
+        if let Err(error) = self_made(data_dir, *listen) {
+            tracing::warn!(error = format!("{error:#}"), "the self-made TLS certificate cannot be renewed");
         }
     }
 
@@ -189,6 +206,21 @@ mod tests {
         let second = Tls::open(&config(dir.path())).unwrap().unwrap();
         assert_eq!(first.fingerprint(), second.fingerprint());
         assert_eq!(first.fingerprint().len(), 32 * 3 - 1);
+    }
+
+    #[test]
+    fn an_old_self_made_certificate_is_renewed_while_the_server_runs() {
+        let dir = tempfile::tempdir().unwrap();
+        let tls = Tls::open(&config(dir.path())).unwrap().unwrap();
+        let before = tls.fingerprint();
+        tls.renew_self_made();
+        tls.take_up_files();
+        assert_eq!(tls.fingerprint(), before, "it is young");
+        let long_ago = SystemTime::now() - Duration::from_secs(u64::from(SELF_MADE_DAYS - 30) * 86_400);
+        fs::File::open(&tls.current.files.cert).unwrap().set_modified(long_ago).unwrap();
+        tls.renew_self_made();
+        tls.take_up_files();
+        assert_ne!(tls.fingerprint(), before);
     }
 
     #[test]

@@ -75,7 +75,27 @@ async fn bodies_that_are_no_login_are_named_so() {
         server.request(Method::POST, LOGIN).header("content-type", "application/json; charset=utf-8");
     assert_eq!(charset.body(good).send().await.unwrap().status(), 200);
     let huge = server.request(Method::POST, LOGIN).header("content-type", "application/json");
-    assert_eq!(huge.body(" ".repeat(70_000)).send().await.unwrap().status(), 413);
+    let huge = huge.body(" ".repeat(70_000)).send().await.unwrap();
+    assert_eq!(error_of(huge).await, (413, "PayloadTooLarge".to_owned()));
+}
+
+#[tokio::test]
+async fn refusals_of_the_framework_have_the_same_body() {
+    let (_dir, path) = folder();
+    let server = Server::start(demo(&path)).await;
+    let wrong = server.request(Method::PUT, LOGIN).send().await.unwrap();
+    assert_eq!(wrong.headers()["allow"], "POST");
+    assert_eq!(error_of(wrong).await, (405, "MethodNotAllowed".to_owned()));
+    let wrong = server.request(Method::PUT, "/echo/session").send().await.unwrap();
+    assert_eq!(error_of(wrong).await, (405, "MethodNotAllowed".to_owned()));
+    let sdp = server.request(Method::POST, "/echo/session").header("content-type", "application/sdp");
+    let not_utf8 = sdp.body(vec![0xff; 10]).send().await.unwrap();
+    assert_eq!(error_of(not_utf8).await, (400, "BadRequest".to_owned()));
+    let token = server.token("alice").await;
+    for socket in ["/xuc/api/2.0/cti", "/wssip", "/ws-mds2"] {
+        let no_upgrade = server.get(&format!("{socket}?token={token}")).await;
+        assert_eq!(error_of(no_upgrade).await, (400, "BadRequest".to_owned()), "{socket}");
+    }
 }
 
 #[tokio::test]

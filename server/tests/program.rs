@@ -4,66 +4,12 @@
 
 mod common;
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::Path;
-use std::process::{Child, ChildStderr, Command, Stdio};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::folder;
+use common::phone::{Phone, Socket, hex_of, ice_password, offer};
+use common::program::{Program, hotdesk};
 use serde_json::{Value, json};
-
-struct Program {
-    child: Child,
-    address: String,
-    card: String,
-    log: JoinHandle<String>,
-}
-
-fn hotdesk(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hotdesk"));
-    command.args(arguments).stdin(Stdio::null());
-    command
-}
-
-fn read_all(mut stream: ChildStderr) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let _ = stream.read_to_end(&mut text);
-        String::from_utf8_lossy(&text).into_owned()
-    })
-}
-
-impl Program {
-    /// Starts the demo and waits until it says where it is.
-    fn start(data_dir: &Path) -> Program {
-        let mut child = hotdesk(&["serve", "--demo", "--listen", "127.0.0.1:0", "--log-format", "json"])
-            .args(["--media-address", "127.0.0.1", "--media-port", "0", "--data-dir"])
-            .arg(data_dir)
-            .env("HOTDESK_LOG_FILTER", "trace")
-            .env("HOTDESK_MEDIA_WORKERS", "1")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = read_all(child.stderr.take().unwrap());
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut card = String::new();
-        while !card.contains("*55") {
-            card += &(lines.next().expect("the program ended").unwrap() + "\n");
-        }
-        let address = card.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
-        Program { child, address, card, log }
-    }
-
-    /// Asks it to stop. Returns its exit code, its log, and how long it took.
-    fn stop(mut self) -> (Option<i32>, String, Duration) {
-        let started = Instant::now();
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
-        let status = self.child.wait().unwrap();
-        (status.code(), self.log.join().unwrap(), started.elapsed())
-    }
-}
 
 #[tokio::test]
 async fn a_demo_tells_how_to_use_it_stops_when_asked_and_logs_no_secret() {
@@ -100,6 +46,40 @@ async fn a_demo_tells_how_to_use_it_stops_when_asked_and_logs_no_secret() {
     }
 }
 
+#[tokio::test]
+async fn no_secret_of_a_call_reaches_the_log_in_either_format() {
+    for format in ["pretty", "json"] {
+        let (_dir, path) = folder();
+        let program = Program::start_with_log(&path, format);
+        let token = program.token("alice").await;
+        let mut phone = Phone::register(program.host(), &token).await;
+        let call = phone.call("*55").await;
+        phone.end(&call).await;
+        let client = reqwest::Client::new();
+        let request = client.post(format!("{}echo/session", program.address));
+        let offer = offer();
+        let request = request.header("content-type", "application/sdp").body(offer.clone());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+        let answer = answer.text().await.unwrap();
+
+        let (code, log, _) = program.stop();
+        assert_eq!(code, Some(0));
+        assert!(log.contains("call ended") && log.contains("CTI session opened"), "{format}: {log}");
+        for (what, secret) in [
+            ("token", token),
+            ("SIP password", phone.password.clone()),
+            ("SIP password in hexadecimal", hex_of(phone.password.as_bytes())),
+            ("digest response", phone.response.clone()),
+            ("ICE password of a call", ice_password(&call.answer)),
+            ("ICE password of the server", ice_password(&answer)),
+            ("ICE password of the page", ice_password(&offer)),
+        ] {
+            assert!(!log.contains(&secret), "{format}: the log holds a {what}");
+        }
+    }
+}
+
 #[test]
 fn unusable_settings_end_the_start_with_their_place() {
     let (_dir, path) = folder();
@@ -110,6 +90,12 @@ fn unusable_settings_end_the_start_with_their_place() {
     assert_eq!(output.status.code(), Some(2), "{text}");
     assert!(text.contains("hotdesk.toml:4:1:") && text.contains("max_conections"), "{text}");
     assert_eq!(hotdesk(&["serve", "--no-such-flag"]).output().unwrap().status.code(), Some(2));
+    let output = hotdesk(&["serve"]).env("HOTDESK_LOG_FILTER", "info,server=loud").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("log.filter"), "{text}");
+    let output = hotdesk(&["serve"]).env("HOTDESK_LISTN", "127.0.0.1:9").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
     let output = hotdesk(&["serve", "--config", "/nonexistent/hotdesk.toml"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
 }
@@ -134,4 +120,37 @@ fn a_demo_for_everybody_is_refused_until_its_passwords_are_changed() {
     let output = hotdesk(&serve).arg(&path).output().unwrap();
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("bruno, carla, dave") && !text.contains("alice"), "{text}");
+}
+
+#[tokio::test]
+async fn a_password_is_changed_beside_a_running_server_and_ends_its_sockets() {
+    let (_dir, path) = folder();
+    let program = Program::start(&path);
+    let token = program.token("alice").await;
+    let mut cti = Socket::open(program.host(), "/xuc/api/2.0/cti", &token, false).await;
+    let mut sip = Socket::open(program.host(), "/wssip", &token, true).await;
+    let others = program.token("bruno").await;
+    let mut other = Socket::open(program.host(), "/xuc/api/2.0/cti", &others, false).await;
+    let file = path.join("password");
+    std::fs::write(&file, "long enough now\n").unwrap();
+    let mut command = hotdesk(&["set-password", "alice", "--data-dir"]);
+    let output = command.arg(&path).stdin(std::fs::File::open(&file).unwrap()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(!text.contains("long enough now"));
+    assert_eq!(cti.close_code().await, Some(4401));
+    assert_eq!(sip.close_code().await, Some(4401));
+    other.say(r#"{"claz":"ping"}"#).await;
+    other.hear_until(|text| text.contains("ping")).await;
+    assert_eq!(program.stop().0, Some(0));
+}
+
+#[test]
+fn a_password_needs_a_database_and_makes_none() {
+    let (_dir, path) = folder();
+    let output = hotdesk(&["set-password", "alice", "--data-dir"]).arg(&path).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("no database"), "{text}");
+    assert_eq!(std::fs::read_dir(&path).unwrap().count(), 0);
 }

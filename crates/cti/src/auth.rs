@@ -34,65 +34,11 @@ pub struct LoginAnswer {
 /// Body of every refusal. Clients decide on `error` and show `message`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthError {
-    /// The code, one of [`ErrorCode`] when it comes from us.
+    /// The code; the server's routes choose it.
     pub error: String,
     /// A sentence for people.
     #[serde(default)]
     pub message: String,
-}
-
-/// Codes of [`AuthError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorCode {
-    /// Login or password is wrong; which of them is not told.
-    InvalidCredentials,
-    /// The body is no JSON or lacks a field.
-    InvalidJson,
-    /// The token was good and is no longer.
-    TokenExpired,
-    /// The token is none of ours.
-    InvalidToken,
-    /// The `Authorization` header holds no `Bearer` token.
-    BearerNotFound,
-    /// There is no `Authorization` header.
-    AuthorizationHeaderNotFound,
-    /// Too many attempts in a short time. Not known to old clients, which show the message.
-    TooManyRequests,
-    /// We are wrong.
-    UnhandledError,
-}
-
-impl ErrorCode {
-    /// The text on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ErrorCode::InvalidCredentials => "InvalidCredentials",
-            ErrorCode::InvalidJson => "InvalidJson",
-            ErrorCode::TokenExpired => "TokenExpired",
-            ErrorCode::InvalidToken => "InvalidToken",
-            ErrorCode::BearerNotFound => "BearerNotFound",
-            ErrorCode::AuthorizationHeaderNotFound => "AuthorizationHeaderNotFound",
-            ErrorCode::TooManyRequests => "TooManyRequests",
-            ErrorCode::UnhandledError => "UnhandledError",
-        }
-    }
-
-    /// The HTTP status that goes with the code.
-    pub fn status(self) -> u16 {
-        match self {
-            ErrorCode::InvalidCredentials | ErrorCode::TokenExpired | ErrorCode::InvalidToken => 401,
-            ErrorCode::InvalidJson | ErrorCode::BearerNotFound | ErrorCode::AuthorizationHeaderNotFound => {
-                400
-            }
-            ErrorCode::TooManyRequests => 429,
-            ErrorCode::UnhandledError => 500,
-        }
-    }
-
-    /// The refusal body with that code.
-    pub fn with_message(self, message: &str) -> AuthError {
-        AuthError { error: self.as_str().to_owned(), message: message.to_owned() }
-    }
 }
 
 impl fmt::Debug for LoginRequest {
@@ -137,7 +83,8 @@ mod tests {
 
     #[test]
     fn a_refusal_has_code_and_message() {
-        let refusal = ErrorCode::InvalidCredentials.with_message("Login or password rejected");
+        let refusal =
+            AuthError { error: "InvalidCredentials".into(), message: "Login or password rejected".into() };
         assert_eq!(
             serde_json::to_string(&refusal).unwrap(),
             r#"{"error":"InvalidCredentials","message":"Login or password rejected"}"#

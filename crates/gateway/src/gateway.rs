@@ -47,8 +47,6 @@ pub enum Transmit {
 /// Why the gateway closes a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The user may no longer be here: close code 4401.
-    Revoked,
     /// Nothing came for too long: close code 1001.
     Idle,
 }
@@ -142,7 +140,8 @@ impl Gateway {
             Fact::PhoneAct { user, sip_call_id, act } => {
                 self.send_all(*user, &translate::phone_act(sip_call_id.clone(), *act));
             }
-            Fact::CallEnded(_) => {}
+            // what is told of a call is told to its parties; these are for its record
+            Fact::CallBegan(_) | Fact::CallAnswered { .. } | Fact::CallEnded(_) => {}
         }
     }
 
@@ -172,16 +171,6 @@ impl Gateway {
     /// When to call [`Gateway::handle_timeout`] next.
     pub fn poll_timeout(&self) -> Option<Deadline> {
         self.timers.next()
-    }
-
-    /// Closes all sessions of a user who may no longer be here.
-    pub fn revoke(&mut self, user: UserId) {
-        let sessions: Vec<SessionId> =
-            self.sessions.iter().filter(|(_, profile)| profile.user == user).map(|(id, _)| *id).collect();
-        for session in sessions {
-            self.transmits.push_back(Transmit::Close(session, CloseReason::Revoked));
-            self.close(session);
-        }
     }
 
     /// How many sessions there are.

@@ -18,10 +18,12 @@
 //! Statements use `$1` placeholders, which SQLite and PostgreSQL both take.
 #![warn(missing_docs)]
 
+mod account;
 mod error;
 mod open;
 mod rows;
 mod sqlite;
 
+pub use account::Account;
 pub use open::OpenError;
 pub use sqlite::Sqlite;

@@ -142,6 +142,20 @@ pub(crate) async fn open(path: &Path) -> Result<Opened, OpenError> {
     Ok(Opened { writer, readers, lock })
 }
 
+/// A connection to a database that another process may have open, for one change; the schema is left as it is.
+pub(crate) async fn open_beside(path: &Path) -> Result<SqliteConnection, OpenError> {
+    let at = At(path);
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(false)
+        .foreign_keys(true)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(WRITE_PATIENCE);
+    let mut connection = options.connect().await.map_err(|error| at.database(error))?;
+    at.inspect_schema(&mut connection).await?;
+    Ok(connection)
+}
+
 /// Connections are kept for ever: there is no server at the other end that could drop them.
 fn pool(connections: u32, patience: Duration) -> SqlitePoolOptions {
     SqlitePoolOptions::new()

@@ -2,7 +2,7 @@
 
 use store::conformance::{self, record};
 use store::{NewLine, NewUser, Store, StoreError};
-use store_sql::{OpenError, Sqlite};
+use store_sql::{Account, OpenError, Sqlite};
 
 #[tokio::test]
 async fn sqlite_conforms() {
@@ -43,6 +43,20 @@ async fn a_database_is_open_once() {
     assert!(matches!(Sqlite::open(&path).await.err(), Some(OpenError::InUse { .. })));
     drop(store);
     Sqlite::open(&path).await.expect("opens when the other has gone");
+}
+
+#[tokio::test]
+async fn a_password_is_changed_beside_an_open_database() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("hotdesk.db");
+    assert!(Account::open(&path, "anna").await.is_err(), "no database is made");
+    assert!(!path.exists());
+    let store = Sqlite::open(&path).await.expect("opens");
+    let anna = store.add_user(NewUser::of("anna", model::Role::Agent)).await.expect("a user");
+    assert!(Account::open(&path, "bruno").await.expect("opens").is_none());
+    let account = Account::open(&path, "anna").await.expect("opens").expect("is there");
+    account.set_password_hash("new").await.expect("changed");
+    assert_eq!(store.user(anna.id).await.expect("asked").expect("there").password_hash, "new");
 }
 
 #[cfg(unix)]

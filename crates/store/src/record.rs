@@ -1,10 +1,11 @@
 use model::{EndCause, UserId};
+use serde::{Deserialize, Serialize};
 
 /// What remains of a call. Written once, when the call has ended.
 ///
 /// Times are milliseconds since 1970-01-01 UTC by the server's clock, and say when; `duration_ms` is by the
 /// monotonic clock, and says how long, even if the other clock was set in between.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallRecord {
     /// UUID version 7, chosen by the writer; makes a repeated write harmless.
     pub id: String,
@@ -37,7 +38,8 @@ pub struct CallRecord {
 }
 
 /// Where a call came from and went to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CallDirection {
     /// Between phones of ours, or to a service of ours such as the echo test.
     Internal,

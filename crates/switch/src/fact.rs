@@ -25,6 +25,13 @@ pub enum Fact {
         /// What the phone shall do.
         act: crate::PhoneAct,
     },
+    /// A call has begun, whether or not it comes to an answer.
+    CallBegan(CallBegan),
+    /// The parties of a call hear each other for the first time.
+    CallAnswered {
+        /// The call.
+        call: CallId,
+    },
     /// A call is over: the facts of its record.
     CallEnded(CallEnded),
 }
@@ -107,6 +114,19 @@ pub struct PartyInfo {
     pub number: String,
     /// The name; empty if unknown.
     pub name: String,
+}
+
+/// A call that has just begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallBegan {
+    /// The call.
+    pub call: CallId,
+    /// The id that CTI events carry.
+    pub linked_id: String,
+    /// Who calls.
+    pub caller: PartyInfo,
+    /// Who is called.
+    pub callee: PartyInfo,
 }
 
 /// A finished call. Times are milliseconds since 1970 by the server's clock at start plus monotonic time.

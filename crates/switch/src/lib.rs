@@ -32,5 +32,5 @@ mod switch;
 
 pub use command::{Command, PhoneAct, Refusal};
 pub use directory::{Destination, Directory, Identity, Line};
-pub use fact::{CallDirection, CallEnded, Fact, LineStatus, PartyInfo, PhoneFact, PhoneFactKind};
+pub use fact::{CallBegan, CallDirection, CallEnded, Fact, LineStatus, PartyInfo, PhoneFact, PhoneFactKind};
 pub use switch::{Config, Order, Switch};

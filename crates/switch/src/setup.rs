@@ -9,7 +9,7 @@ use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Call, Leg, LegState, Party, Phase, Side};
 use crate::directory::Destination;
-use crate::fact::{CallDirection, PhoneFactKind};
+use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
 use crate::registrar::{Binding, Phone};
 use crate::switch::{Switch, Timer};
 
@@ -114,6 +114,12 @@ impl Switch {
             refused: None,
             variables: new.variables,
         };
+        self.facts.push_back(Fact::CallBegan(CallBegan {
+            call: id,
+            linked_id: call.linked_id.clone(),
+            caller: call.caller.info(),
+            callee: call.callee.info(),
+        }));
         self.calls.insert(id, call);
         id
     }
@@ -315,6 +321,7 @@ impl Switch {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.phase = Phase::Talking;
         call.answered_at = Some(now);
+        self.facts.push_back(Fact::CallAnswered { call: id });
         let caller = media::LegId(call.caller_leg.0);
         let order = match (&call.destination, call.branches.first()) {
             (Destination::Line(_), Some(callee)) => {

@@ -8,6 +8,7 @@ pub mod password;
 mod routes;
 mod secret;
 mod sip_secrets;
+mod standing;
 mod throttle;
 mod tokens;
 
@@ -15,6 +16,7 @@ pub use entrance::Entrance;
 pub use routes::{ApiError, routes, unreadable};
 pub use secret::{ServerSecret, random_bytes};
 pub use sip_secrets::SipSecrets;
+pub use standing::Ended;
 pub(crate) use throttle::network_of;
 pub use tokens::{LoginSession, Principal, TokenError, Tokens};
 
@@ -24,12 +26,17 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use model::Role;
 use store::{Store, StoreError, User};
+use tokio::sync::Notify;
+use tokio::time::{MissedTickBehavior, interval};
 
 use self::password::{Busy, Passwords};
 use self::secret::keyed_hash;
-use self::throttle::{Throttle, TooMany};
+use self::standing::Standings;
+use self::throttle::{Familiar, Throttle, TooMany};
 use crate::clock::Clock;
+use crate::shutdown::Shutdown;
 
 /// Why a login is refused.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +85,9 @@ pub struct Auth {
     store: Arc<dyn Store>,
     passwords: Passwords,
     throttle: Arc<Throttle>,
+    /// Somebody logged in from an address that is new for him.
+    is_news: Arc<Notify>,
+    standings: Standings,
     mark_key: [u8; 32],
     clock: Clock,
 }
@@ -99,6 +109,8 @@ impl Auth {
             store,
             passwords: Passwords::new()?,
             throttle: Arc::default(),
+            is_news: Arc::default(),
+            standings: Standings::default(),
             mark_key: secret.derive("password mark"),
             clock,
         })
@@ -119,13 +131,15 @@ impl Auth {
             return Err(LoginError::Rejected);
         }
         let try_ = self.throttle.charge(login, address, self.clock.now())?;
-        let user = self.store.user_by_login(login).await?.filter(|user| user.enabled);
-        let stored = user.as_ref().map(|user| user.password_hash.as_str());
-        let right = self.passwords.matches(password, stored).await?;
-        let Some(user) = user.filter(|_| right) else {
-            return Err(LoginError::Rejected);
-        };
-        self.throttle.succeeded(try_, self.clock.now());
+        let checked = self.check(login, password).await;
+        if matches!(checked, Err(LoginError::Busy(_) | LoginError::Store(_))) {
+            self.throttle.withdrawn(&try_);
+        }
+        let user = checked?;
+        if self.throttle.succeeded(try_, self.clock.now()) {
+            // written by `Auth::run`: the store may be busy, and nobody waits for it
+            self.is_news.notify_one();
+        }
         let principal = Principal {
             user_id: user.id,
             role: user.role,
@@ -139,6 +153,50 @@ impl Auth {
         Ok(Login { token: self.tokens.issue(&principal), principal })
     }
 
+    async fn check(&self, login: &str, password: &str) -> Result<User, LoginError> {
+        let user = self.store.user_by_login(login).await?.filter(|user| user.enabled);
+        let stored = user.as_ref().map(|user| user.password_hash.as_str());
+        let right = self.passwords.matches(password, stored).await?;
+        user.filter(|_| right).ok_or(LoginError::Rejected)
+    }
+
+    /// Takes up who logged in from where before a restart, so that a stranger who guesses delays strangers only.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub async fn recall(&self) -> Result<(), StoreError> {
+        if let Some(kept) = self.store.setting(FAMILIAR).await? {
+            match serde_json::from_str::<Vec<Familiar>>(&kept) {
+                Ok(familiar) => self.throttle.recall(familiar),
+                Err(error) => tracing::warn!(%error, "what was kept of earlier logins is unreadable"),
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks after open sockets and what is kept of logins, until the server stops.
+    pub async fn run(self, shutdown: Shutdown) {
+        // the store is let go of before the guard is
+        let _guard = shutdown.guard();
+        let auth = self;
+        let mut ticks = interval(standing::LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = shutdown.begun() => return,
+                () = auth.is_news.notified() => auth.keep_familiar().await,
+                _ = ticks.tick() => auth.look_at_users().await,
+            }
+        }
+    }
+
+    async fn keep_familiar(&self) {
+        let familiar = serde_json::to_string(&self.throttle.familiar()).expect("texts are valid JSON");
+        if let Err(error) = self.store.set_setting(FAMILIAR, &familiar).await {
+            tracing::warn!(%error, "a login from a new address could not be kept for the next start");
+        }
+    }
+
     /// Who is speaking, if the token is good and its user may still log in with the password it was given for.
     ///
     /// The role is the one that the user has now.
@@ -147,13 +205,14 @@ impl Auth {
     /// [`TokenError::Invalid`] also when the user is gone, switched off, or has a new password.
     pub async fn admit(&self, token: &str) -> Result<Principal, AdmitError> {
         let mut principal = self.tokens.verify(token)?;
-        let user = self.store.user(principal.user_id).await?;
-        let user = user
-            .filter(|user| user.enabled && user.login == principal.login)
-            .filter(|user| self.mark(user) == principal.password_mark)
-            .ok_or(TokenError::Invalid)?;
-        principal.role = user.role;
+        principal.role = self.role_now(&principal).await?.ok_or(TokenError::Invalid)?;
         Ok(principal)
+    }
+
+    /// The user's role, if his login is still good: he is there, may log in, and has the same password.
+    async fn role_now(&self, principal: &Principal) -> Result<Option<Role>, StoreError> {
+        let user = self.store.user(principal.user_id).await?;
+        Ok(user.filter(|user| self.standing(user).is_good_for(principal)).map(|user| user.role))
     }
 
     /// The same login with a fresh token.
@@ -172,10 +231,41 @@ impl Auth {
     }
 }
 
-/// Whole seconds for a `Retry-After` header (RFC 9110 §10.2.3), rounded up.
 /// No login is longer, in bytes; what is longer is not kept to count its tries.
 const LONGEST_LOGIN: usize = 128;
+/// The setting that keeps who logged in from where.
+const FAMILIAR: &str = "familiar_logins";
 
+/// Whole seconds for a `Retry-After` header (RFC 9110 §10.2.3), rounded up.
 fn retry_after_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Memory, NewUser};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_logged_in_from_where_is_known_after_a_restart() {
+        let store = Arc::new(Memory::new());
+        let password_hash = password::hash(b"long enough").unwrap();
+        store.add_user(NewUser { password_hash, ..NewUser::of("anna", Role::Agent) }).await.unwrap();
+        let secret = ServerSecret::random().unwrap();
+        let start = || Auth::new(store.clone(), &secret, 60, Clock::start()).unwrap();
+        let home: IpAddr = "2001:db8:1:2::7".parse().unwrap();
+        let (shutdown, _ending) = Shutdown::new();
+        let before = start();
+        tokio::spawn(before.clone().run(shutdown));
+        before.login("anna", "long enough", None, home).await.unwrap();
+        tokio::task::yield_now().await;
+
+        let auth = start();
+        assert_eq!(auth.throttle.familiar(), []);
+        auth.recall().await.unwrap();
+        assert_eq!(auth.throttle.familiar(), [("anna".to_owned(), network_of(home))]);
+        store.set_setting(FAMILIAR, "nonsense").await.unwrap();
+        auth.recall().await.expect("what is unreadable is no reason not to start");
+    }
 }

@@ -24,6 +24,12 @@ const PER_ADDRESS: Rate = Rate { burst: 60, refill: Duration::from_secs(2) };
 /// How many accounts and familiar pairs are remembered; beyond it the oldest make room.
 const MAX_REMEMBERED: usize = 50_000;
 
+/// How many of these pairs are kept over a restart.
+const MAX_KEPT: usize = 5_000;
+
+/// A login and an address that it was right from before.
+pub type Familiar = (String, IpAddr);
+
 /// The guesser has to wait this long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("too many tries; wait {} s", self.0.as_secs())]
@@ -37,7 +43,7 @@ pub struct Try {
     charged: Vec<Account>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 struct Pair {
     login: String,
     address: IpAddr,
@@ -95,16 +101,36 @@ impl Throttle {
         Ok(Try { pair, charged })
     }
 
-    /// Gives a try back, and remembers that this user logs in from there.
-    pub fn succeeded(&self, try_: Try, now: Instant) {
+    /// Gives a try back, and remembers that this user logs in from there. Returns whether that is news.
+    pub fn succeeded(&self, try_: Try, now: Instant) -> bool {
         let mut books = self.books();
-        for account in &try_.charged {
-            books.give_back(account);
-        }
+        books.give_all_back(&try_);
         if books.familiar.len() >= MAX_REMEMBERED {
             drop_older_half(&mut books.familiar);
         }
-        books.familiar.insert(try_.pair, now);
+        books.familiar.insert(try_.pair, now).is_none()
+    }
+
+    /// Gives a try back that told nothing: the password was not compared.
+    pub fn withdrawn(&self, try_: &Try) {
+        self.books().give_all_back(try_);
+    }
+
+    /// The pairs of user and address that logged in last, oldest first, to be remembered over a restart.
+    pub fn familiar(&self) -> Vec<Familiar> {
+        let books = self.books();
+        let mut pairs: Vec<_> = books.familiar.iter().collect();
+        pairs.sort_by_key(|(pair, seen_at)| (**seen_at, *pair));
+        let newest = pairs.len().saturating_sub(MAX_KEPT);
+        pairs[newest..].iter().map(|(pair, _)| (pair.login.clone(), pair.address)).collect()
+    }
+
+    /// Remembers pairs of before a restart.
+    pub fn recall(&self, familiar: impl IntoIterator<Item = Familiar>) {
+        let mut books = self.books();
+        for (login, address) in familiar.into_iter().take(MAX_KEPT) {
+            books.familiar.insert(Pair { login, address: network_of(address) }, Instant::ORIGIN);
+        }
     }
 
     fn books(&self) -> MutexGuard<'_, Books> {
@@ -131,6 +157,12 @@ impl Books {
         let refill = account.rate().refill;
         let empty_at = self.empty_at.entry(account).or_insert(now);
         *empty_at = (*empty_at).max(now) + refill;
+    }
+
+    fn give_all_back(&mut self, try_: &Try) {
+        for account in &try_.charged {
+            self.give_back(account);
+        }
     }
 
     fn give_back(&mut self, account: &Account) {
@@ -215,6 +247,43 @@ mod tests {
         guesses(&throttle, "alice", stranger, 0, 100);
         assert!(throttle.charge("alice", stranger, at(100)).is_err());
         assert!(throttle.charge("alice", HOME, at(100)).is_ok());
+    }
+
+    #[test]
+    fn the_real_user_gets_in_after_a_restart_too() {
+        let before = Throttle::default();
+        let first = before.charge("alice", HOME, at(7)).unwrap();
+        assert!(before.succeeded(first, at(7)), "news");
+        let second = before.charge("alice", HOME, at(8)).unwrap();
+        assert!(!before.succeeded(second, at(8)), "known");
+
+        let throttle = Throttle::default();
+        throttle.recall(before.familiar());
+        let stranger: IpAddr = "198.51.100.7".parse().unwrap();
+        guesses(&throttle, "alice", stranger, 0, 100);
+        assert!(throttle.charge("alice", stranger, at(100)).is_err());
+        assert!(throttle.charge("alice", HOME, at(100)).is_ok());
+    }
+
+    #[test]
+    fn the_last_pairs_are_kept() {
+        let throttle = Throttle::default();
+        for n in 0..MAX_KEPT as u64 + 10 {
+            let try_ = throttle.charge(&format!("user{n}"), HOME, at(n * 10)).unwrap();
+            throttle.succeeded(try_, at(n * 10));
+        }
+        let kept = throttle.familiar();
+        assert_eq!(kept.len(), MAX_KEPT);
+        assert_eq!(kept.first().map(|(login, _)| login.as_str()), Some("user10"));
+    }
+
+    #[test]
+    fn tries_that_told_nothing_cost_nothing() {
+        let throttle = Throttle::default();
+        for _ in 0..1000 {
+            let try_ = throttle.charge("alice", HOME, at(5)).unwrap();
+            throttle.withdrawn(&try_);
+        }
     }
 
     #[test]

@@ -159,7 +159,6 @@ impl Outlets {
                 }
                 Transmit::Close(session, reason) => {
                     let (code, text) = match reason {
-                        CloseReason::Revoked => (4401, "the login has ended"),
                         CloseReason::Idle => (1001, "nothing was heard for too long"),
                     };
                     self.send(gateway, session, Outgoing::Close(code, text));

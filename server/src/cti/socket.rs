@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::run::Wish;
 use crate::app::AppState;
-use crate::auth::{ApiError, Entrance, unreadable};
+use crate::auth::{ApiError, Entrance, Principal, unreadable};
 use crate::http::sized_for_signalling;
 use crate::socket::{Incoming, OUTBOX, carry};
 
@@ -40,17 +40,17 @@ pub async fn socket(
             host: without_port(host).to_owned(),
         }),
     };
-    Ok(sized_for_signalling(upgrade).on_upgrade(move |socket| run(app, socket, profile)))
+    Ok(sized_for_signalling(upgrade).on_upgrade(move |socket| run(app, socket, principal, profile)))
 }
 
-async fn run(app: AppState, socket: WebSocket, profile: Profile) {
+async fn run(app: AppState, socket: WebSocket, principal: Principal, profile: Profile) {
     let _guard = app.shutdown.guard();
     let session = app.cti.new_session();
     let (outbox, frames) = mpsc::channel(OUTBOX);
     if !app.cti.tell(Wish::Open { session, profile: Box::new(profile), outbox }).await {
         return;
     }
-    carry(socket, frames, app.cti.inbox(), |incoming| match incoming {
+    carry(socket, frames, app.cti.inbox(), app.auth.ended(&principal), |incoming| match incoming {
         Incoming::Text(text) => Some(Wish::Frame { session, text }),
         // the protocol has text frames only
         Incoming::Binary(_) => None,

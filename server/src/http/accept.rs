@@ -20,10 +20,11 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Sleep, timeout};
+use tokio::time::{Instant, Sleep, timeout};
 use tower::ServiceExt as _;
 
 use super::Peer;
+use crate::auth::network_of;
 use crate::shutdown::Shutdown;
 use crate::tls::Tls;
 
@@ -38,7 +39,7 @@ pub struct Limits {
     pub write_stall: Duration,
     /// Connections open at once.
     pub connections: usize,
-    /// Of these, from one address.
+    /// Of these, from one address; an IPv6 /64 is one address.
     pub connections_per_address: usize,
     /// Addresses that are not counted: our proxies bring everybody's connections.
     pub uncounted: Vec<IpAddr>,
@@ -57,6 +58,9 @@ impl Default for Limits {
     }
 }
 
+/// One line about being full in so long a time is enough.
+const COMPLAIN_EVERY: Duration = Duration::from_secs(10);
+
 /// Serves `router` on `listener` until the server stops.
 pub async fn serve(
     listener: TcpListener,
@@ -66,6 +70,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) {
     let door = Arc::new(Door::new(limits));
+    let mut complained_at: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             () = shutdown.begun() => return,
@@ -75,7 +80,10 @@ pub async fn serve(
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of descriptors, mostly. The connection stays in the backlog; others end meanwhile.
-                tracing::warn!(%error, "cannot take a connection in");
+                if complained_at.is_none_or(|at| at.elapsed() >= COMPLAIN_EVERY) {
+                    complained_at = Some(Instant::now());
+                    tracing::warn!(%error, "cannot take connections in");
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -199,7 +207,7 @@ impl Door {
     fn let_in(&self, address: IpAddr) -> Option<Place> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
         let address = address.to_canonical();
-        let counted = (!self.limits.uncounted.contains(&address)).then_some(address);
+        let counted = (!self.limits.uncounted.contains(&address)).then(|| network_of(address));
         if let Some(address) = counted {
             let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
             let count = inside.entry(address).or_default();
@@ -313,6 +321,14 @@ mod tests {
         drop(first);
         assert!(door.let_in(A).is_some());
         assert_eq!(door.inside.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_ipv6_household_is_one_address() {
+        let door = Door::new(Limits { connections_per_address: 1, ..Limits::default() });
+        let _place = door.let_in("2001:db8:1:2::1".parse().unwrap()).unwrap();
+        assert!(door.let_in("2001:db8:1:2:ffff::2".parse().unwrap()).is_none());
+        assert!(door.let_in("2001:db8:1:3::1".parse().unwrap()).is_some());
     }
 
     #[test]

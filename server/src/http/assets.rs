@@ -165,7 +165,7 @@ fn answer(
     let mut response = if unchanged {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        (status, Body::from(file.bytes.into_owned())).into_response()
+        (status, Body::from(file.bytes)).into_response()
     };
     let headers = response.headers_mut();
     if !unchanged {

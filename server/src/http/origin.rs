@@ -57,6 +57,11 @@ impl Origins {
         self.lists(origin) || own_origin(host, secure).is_some_and(|own| own == origin)
     }
 
+    /// Whether no other origin is let in.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn lists(&self, origin: &str) -> bool {
         self.0.iter().any(|allowed| allowed.0 == origin)
     }

@@ -14,7 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
-use super::{assets, headers, origin, peer, probes};
+use super::{assets, headers, host, origin, peer, probes, uniform};
 use crate::app::AppState;
 use crate::auth::{self, ApiError};
 use crate::{cti, signalling};
@@ -45,6 +45,8 @@ pub fn router(app: AppState) -> Router {
         .layer(RequestBodyLimitLayer::new(MAX_BODY_BYTES))
         .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_TIME))
         .layer(CatchPanicLayer::custom(caught))
+        .layer(middleware::from_fn(uniform::errors))
+        .layer(middleware::from_fn_with_state(app.clone(), host::must_be_local))
         .layer(middleware::from_fn_with_state(app.clone(), origin::share_with_allowed_origins))
         .layer(middleware::from_fn(headers::secure))
         .layer(middleware::from_fn(observe))

@@ -217,6 +217,7 @@ impl Outlets {
         self.pool.order(worker, order)
     }
 
+    /// Lets everything out that the switch has to say.
     async fn drain(&mut self, switch: &mut Switch) {
         while let Some(order) = switch.poll_order() {
             if let Err(refused) = self.ask(order.call, order.order) {
@@ -224,6 +225,9 @@ impl Outlets {
                 switch.handle_media(refused, self.clock.now());
             }
         }
+        // after the orders, before the first message: nobody hears of a call what the journal does not know
+        let facts: Vec<Fact> = std::iter::from_fn(|| switch.poll_fact()).collect();
+        self.records.keep(&facts, self.clock.unix_millis());
         while let Some(transmit) = switch.poll_transmit() {
             metrics::counter!("hotdesk_sip_messages_total", "direction" => "out").increment(1);
             let Some(outbox) = self.flows.get(&transmit.flow) else { continue };
@@ -233,7 +237,7 @@ impl Outlets {
                 self.flows.remove(&transmit.flow);
             }
         }
-        while let Some(fact) = switch.poll_fact() {
+        for fact in facts {
             match &fact {
                 Fact::CallEnded(ended) => {
                     self.workers.remove(&ended.call);
@@ -246,8 +250,11 @@ impl Outlets {
                         "call ended"
                     );
                     metrics::counter!("hotdesk_calls_total", "cause" => ended.cause.as_str()).increment(1);
-                    self.records.keep(ended.clone());
                 }
+                Fact::CallBegan(began) => {
+                    tracing::debug!(call = %began.call, linked_id = began.linked_id, "call began");
+                }
+                Fact::CallAnswered { call } => tracing::debug!(%call, "call answered"),
                 Fact::Phone(phone) => {
                     tracing::debug!(call = %phone.call, user = %phone.user, kind = ?phone.kind, "call changed");
                     self.cti.tell(cti::Wish::Fact(fact)).await;

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::run::Wish;
 use crate::app::AppState;
-use crate::auth::{ApiError, Entrance, unreadable};
+use crate::auth::{ApiError, Entrance, Principal, unreadable};
 use crate::http::sized_for_signalling;
 use crate::socket::{Incoming, OUTBOX, carry};
 
@@ -41,17 +41,23 @@ pub async fn sip_socket(
         account: line.name,
     };
     let transport = if peer.secure { Transport::Wss } else { Transport::Ws };
-    Ok(upgrade.on_upgrade(move |socket| run(app, socket, transport, identity)))
+    Ok(upgrade.on_upgrade(move |socket| run(app, socket, principal, transport, identity)))
 }
 
-async fn run(app: AppState, socket: WebSocket, transport: Transport, identity: Identity) {
+async fn run(
+    app: AppState,
+    socket: WebSocket,
+    principal: Principal,
+    transport: Transport,
+    identity: Identity,
+) {
     let _guard = app.shutdown.guard();
     let flow: FlowId = app.signalling.new_flow();
     let (outbox, frames) = mpsc::channel(OUTBOX);
     if !app.signalling.tell(Wish::FlowOpened { flow, transport, identity, outbox }).await {
         return;
     }
-    carry(socket, frames, app.signalling.inbox(), |incoming| match incoming {
+    carry(socket, frames, app.signalling.inbox(), app.auth.ended(&principal), |incoming| match incoming {
         Incoming::Text(text) => Some(Wish::Message { flow, bytes: text.into_bytes() }),
         Incoming::Binary(bytes) => Some(Wish::Message { flow, bytes }),
     })
