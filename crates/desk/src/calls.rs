@@ -3,7 +3,7 @@ mod entry;
 use std::collections::VecDeque;
 
 use cti::{EventType, PhoneEvent};
-use softphone::{CallEnd, PhoneCall, PhoneCallId};
+use softphone::{CallEnd, CallState, PhoneCall, PhoneCallId};
 use timing::Instant;
 
 use crate::card::{CallCard, CardId, CardState, Voice};
@@ -62,7 +62,12 @@ impl Calls {
             let told = entry.server.as_ref().and_then(|server| server.event.sip_call_id());
             entry.phone.is_none() && told.is_some() && told == call.sip_call_id.as_deref()
         };
-        let known = self.list.iter().position(here).or_else(|| self.list.iter().position(named));
+        let rings =
+            |entry: &Entry| entry.server.as_ref().is_some_and(|server| rings_too(&call, &server.event));
+        let beside =
+            |entry: &Entry| entry.phone.is_none() && entry.state() == CardState::Ringing && rings(entry);
+        let find = |which: &dyn Fn(&Entry) -> bool| self.list.iter().position(which);
+        let known = find(&here).or_else(|| find(&named)).or_else(|| find(&beside));
         match known {
             Some(index) => self.list[index].phone = Some(call),
             None => self.add(Some(call), None),
@@ -97,7 +102,12 @@ impl Calls {
         if event.sip_call_id().is_some_and(|id| self.over.iter().any(|over| over == id)) {
             return;
         }
-        let index = self.join(&event).or_else(|| self.list.iter().position(|entry| entry.is(&event)));
+        let find = |which: &dyn Fn(&Entry) -> bool| self.list.iter().position(which);
+        let beside = |entry: &Entry| {
+            entry.server.is_none() && entry.phone.as_ref().is_some_and(|phone| rings_too(phone, &event))
+        };
+        let known = find(&|entry| entry.is(&event)).or_else(|| find(&beside));
+        let index = self.join(&event).or(known);
         let Some(state) = state_of(event.event_type) else {
             if let Some(index) = index {
                 self.released(index, now);
@@ -224,6 +234,14 @@ impl Calls {
             keys: String::new(),
         });
     }
+}
+
+/// Whether both ring for one caller. Of several phones that ring the server names the dialog of one alone, and that
+/// need not be ours.
+fn rings_too(phone: &PhoneCall, event: &PhoneEvent) -> bool {
+    phone.state == CallState::Ringing
+        && event.event_type == EventType::Ringing
+        && phone.remote_user == event.other_dn
 }
 
 /// The state that an event leaves a call in; none if it is over.

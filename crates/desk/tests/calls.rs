@@ -67,6 +67,26 @@ fn the_server_may_speak_first() {
 }
 
 #[test]
+fn a_call_that_rings_another_phone_too_is_one_card_and_answered_by_our_own() {
+    let mut event = phone_event(1, EventType::Ringing);
+    event.user_data.insert(cti::PhoneEvent::SIP_CALL_ID.to_owned(), "the other phone's".to_owned());
+    for server_first in [true, false] {
+        let mut world = World::ready();
+        if server_first {
+            world.cti(cti::Event::PhoneEvent(event.clone()));
+        }
+        world.call_changed(&incoming(CallState::Ringing));
+        world.cti(cti::Event::PhoneEvent(event.clone()));
+        let id = world.id();
+        let answer = Order::Phone(Phone::Answer { call: FIRST });
+        assert_eq!(world.click(Command::Answer(id)), Ok(vec![answer]), "{server_first}");
+        world.call_changed(&incoming(CallState::Established));
+        world.cti(cti::Event::PhoneEvent(phone_event(1, EventType::Established)));
+        assert_eq!((world.id(), world.card().state), (id, CardState::OnCall));
+    }
+}
+
+#[test]
 fn a_call_brought_back_to_a_reloaded_page_is_one_card() {
     let mut world = World::ready();
     world.cti(cti::Event::CurrentCallsPhoneEvents { events: vec![phone_event(1, EventType::Established)] });
