@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use str0m::RtcConfig;
 use str0m::media::{Direction, MediaKind};
 use tokio::net::TcpStream;
@@ -173,9 +173,9 @@ impl Phone {
         )
     }
 
-    /// Credentials for a challenge (RFC 7616, with SHA-256 as RFC 8760 §2.1 has it).
+    /// Credentials for a challenge to a browser's line, which asks for MD5 (RFC 7616 §3.4).
     fn proof(&mut self, challenge: &str) -> String {
-        let challenge = challenge.lines().find(|line| line.contains("SHA-256")).unwrap();
+        let challenge = challenge.lines().find(|line| line.contains("algorithm=MD5")).unwrap();
         let nonce = challenge.split_once("nonce=\"").unwrap().1.split('"').next().unwrap();
         let realm = challenge.split_once("realm=\"").unwrap().1.split('"').next().unwrap();
         let account = &self.account;
@@ -184,7 +184,7 @@ impl Phone {
         self.response = hex(&format!("{ha1}:{nonce}:00000001:c:auth:{ha2}"));
         format!(
             "Authorization: Digest username=\"{account}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"sip:default\", \
-             response=\"{}\", algorithm=SHA-256, qop=auth, nc=00000001, cnonce=\"c\"\r\n",
+             response=\"{}\", algorithm=MD5, qop=auth, nc=00000001, cnonce=\"c\"\r\n",
             self.response
         )
     }
@@ -196,7 +196,7 @@ fn header(message: &str, name: &str) -> String {
 }
 
 fn hex(text: &str) -> String {
-    hex_of(&Sha256::digest(text))
+    hex_of(&Md5::digest(text))
 }
 
 /// Lower-case hexadecimal digits.
