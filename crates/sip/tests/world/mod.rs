@@ -1,7 +1,7 @@
 //! Two user agents on one simulated wire: a phone that calls and a desk that is called, or the other way.
 //!
 //! Time is a number. Each message takes a moment; a story may lose, double or hold messages on the way.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "each story uses its part")]
 
 use std::collections::VecDeque;
 
