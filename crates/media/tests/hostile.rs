@@ -3,7 +3,7 @@
 mod support;
 
 use media::sdp::Unsupported;
-use media::{Fact, Order, Transmit};
+use media::{Fact, Order, Style, Transmit};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use support::{ANY, SERVER, World, address, leg};
@@ -42,7 +42,7 @@ fn an_offer_with_one_payload_type_for_two_codecs_is_refused_without_a_panic() {
     let second = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendrecv\r\na=rtcp-mux\r\n\
         a=rtpmap:111 PCMU/8000\r\n";
     let offer = format!("{}{second}", offer.replace("a=group:BUNDLE ", "a=group:BUNDLE 1 "));
-    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY });
+    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY, style: Style::WebRtc });
     let why = Unsupported::PayloadTypeConflict { payload_type: 111 };
     assert_eq!(world.facts, [Fact::Refused { leg: leg(1), why }]);
     assert_eq!(world.plane.leg_count(), 0);
@@ -77,7 +77,12 @@ fn mutilated_offers_are_answered_or_refused_and_never_crash() {
             }
         }
         let id = leg(100 + round);
-        world.order(Order::AcceptOffer { leg: id, offer: mutant.concat(), codecs: ANY });
+        world.order(Order::AcceptOffer {
+            leg: id,
+            offer: mutant.concat(),
+            codecs: ANY,
+            style: Style::WebRtc,
+        });
         match world.facts.pop() {
             Some(Fact::AnswerMade { .. }) => world.order(Order::Close { leg: id }),
             Some(Fact::Refused { why, .. }) => {

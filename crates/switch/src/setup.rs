@@ -253,7 +253,10 @@ impl Switch {
                 call.branches.push(leg);
             }
             let codecs = CodecPreference::Only(codecs.clone());
-            self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs });
+            self.order(
+                id,
+                media::Order::MakeOffer { leg: media::LegId(leg.0), codecs, style: media::Style::WebRtc },
+            );
         }
     }
 
@@ -387,7 +390,15 @@ impl Switch {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.state = LegState::Answering;
         let offer = leg.offer.take().expect("a caller without an offer was refused");
-        self.order(id, media::Order::AcceptOffer { leg: media::LegId(leg_id.0), offer, codecs });
+        self.order(
+            id,
+            media::Order::AcceptOffer {
+                leg: media::LegId(leg_id.0),
+                offer,
+                codecs,
+                style: media::Style::WebRtc,
+            },
+        );
     }
 
     /// Media has answered the caller's offer: 200 OK, and the parties are joined.

@@ -81,14 +81,14 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use media::{CodecPreference, LegId};
+    use media::{CodecPreference, LegId, Style};
 
     #[test]
     fn a_full_inbox_refuses_offers_and_takes_the_rest() {
         let poll = mio::Poll::new().expect("a poll");
         let inbox = Inbox::new(poll.registry()).expect("an inbox");
         for number in 0..ROOM as u64 + 3 {
-            inbox.put(Order::MakeOffer { leg: LegId(number), codecs: CodecPreference::Any });
+            inbox.put(Order::MakeOffer { leg: LegId(number), codecs: CodecPreference::Any, style: Style::WebRtc });
         }
         inbox.put(Order::Close { leg: LegId(1) });
         inbox.stop();

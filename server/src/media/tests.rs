@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use media::{CodecPreference, Fact, LegId, Order};
+use media::{CodecPreference, Fact, LegId, Order, Style};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
@@ -140,7 +140,7 @@ fn call(
     client: (Client, String),
 ) -> Client {
     let (mut client, offer) = client;
-    pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any });
+    pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style: Style::WebRtc });
     let Fact::AnswerMade { sdp, .. } = next_fact(facts, leg) else { panic!("no answer") };
     client.take_answer(&sdp);
     client

@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use media::{CodecPreference, Fact, LegFigures, LegId, Order};
+use media::{CodecPreference, Fact, LegFigures, LegId, Order, Style};
 use serde::Serialize;
 use tokio::sync::oneshot;
 
@@ -101,7 +101,7 @@ impl EchoTests {
             Test { leg, worker, address, started: Instant::now(), figures: None, answer: Some(sender) };
         tests.insert(id.clone(), test);
         drop(tests);
-        self.0.pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any });
+        self.0.pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style: Style::WebRtc });
         let (ours, ending) = (self.clone(), id.clone());
         tokio::spawn(async move {
             tokio::time::sleep(LONGEST).await;

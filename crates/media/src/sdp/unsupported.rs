@@ -1,6 +1,7 @@
 use thiserror::Error;
 
-/// Why an offer or answer was not taken. Answered with SIP 488 (RFC 3261 §21.4.26).
+/// Why an offer or answer was not taken. Answered with SIP 488 (RFC 3261 §21.4.26), [`Unsupported::Overloaded`]
+/// with 503 (§21.5.4).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Unsupported {
     /// Over one of the gate's limits.
@@ -34,6 +35,12 @@ pub enum Unsupported {
         /// What is missing or too much.
         what: &'static str,
     },
+    /// Audio, but not protected, or left unprotected, as a plain leg asks (RFC 4568).
+    #[error("the audio stream does not have the protection asked for: {what}")]
+    Protection {
+        /// What is missing or too much.
+        what: &'static str,
+    },
     /// None of the codecs is one that this leg may use.
     #[error("no common codec")]
     NoCommonCodec,
@@ -49,6 +56,9 @@ pub enum Unsupported {
         /// What was expected.
         what: &'static str,
     },
+    /// Nothing is wrong with it, but there is no worker that has time for it.
+    #[error("the media workers are overloaded")]
+    Overloaded,
     /// The WebRTC engine did not take it.
     #[error("refused by the engine: {what}")]
     Engine {
