@@ -225,10 +225,12 @@ impl Plane {
     }
 
     fn accept_answer(&mut self, id: LegId, answer: &str, now: Instant) {
+        let place = self.facts.len();
         match self.with_leg(id, now, |leg| leg.accept_answer(answer, now)) {
             Some(Ok(agreed)) => {
                 let (codec, direction) = (agreed.codec, agreed.direction);
-                self.facts.push_back(Fact::AnswerAccepted { leg: id, codec, direction });
+                // before what comes of it: a plain leg may be connected at once
+                self.facts.insert(place, Fact::AnswerAccepted { leg: id, codec, direction });
             }
             Some(Err(why)) => self.refuse(id, why),
             None => self.refuse_unknown(id),

@@ -88,7 +88,11 @@ mod tests {
         let poll = mio::Poll::new().expect("a poll");
         let inbox = Inbox::new(poll.registry()).expect("an inbox");
         for number in 0..ROOM as u64 + 3 {
-            inbox.put(Order::MakeOffer { leg: LegId(number), codecs: CodecPreference::Any, style: Style::WebRtc });
+            inbox.put(Order::MakeOffer {
+                leg: LegId(number),
+                codecs: CodecPreference::Any,
+                style: Style::WebRtc,
+            });
         }
         inbox.put(Order::Close { leg: LegId(1) });
         inbox.stop();

@@ -1,13 +1,14 @@
 //! One worker's thread.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use media::{Certificate, Config as PlaneConfig, Fact, Plane};
+use media::{Certificate, Config as PlaneConfig, Fact, Plane, RtpConfig, SocketOrder};
 use mio::{Events, Poll};
 use timing::Instant;
 use tokio::sync::mpsc;
@@ -32,6 +33,7 @@ pub(super) struct Worker {
     pub(super) epoch: std::time::Instant,
     pub(super) certificate: Certificate,
     pub(super) seed: [u8; 32],
+    pub(super) rtp: RtpConfig,
     pub(super) inbox: Arc<Inbox>,
     pub(super) load: Arc<Load>,
     pub(super) facts: mpsc::Sender<WorkerFact>,
@@ -41,6 +43,8 @@ pub(super) struct Worker {
 struct Outlets {
     id: WorkerId,
     ports: Attached,
+    /// The ports of plain legs.
+    leg_ports: BTreeSet<SocketAddr>,
     facts: mpsc::Sender<WorkerFact>,
     /// Facts for which there was no room. It holds what the switch must know, which is a handful for each leg.
     backlog: VecDeque<Fact>,
@@ -68,14 +72,21 @@ impl Worker {
             Ok(ports) => ports,
             Err(error) => return tracing::error!(worker = %self.id, %error, "media worker cannot start"),
         };
-        let mut outlets = Outlets { id: self.id, ports, facts: self.facts.clone(), backlog: VecDeque::new() };
+        let mut outlets = Outlets {
+            id: self.id,
+            ports,
+            leg_ports: BTreeSet::new(),
+            facts: self.facts.clone(),
+            backlog: VecDeque::new(),
+        };
         for start in 0..MOST_RESTARTS {
             let mut plane = Plane::new(PlaneConfig {
                 candidates: candidates.clone(),
                 epoch: self.epoch,
                 certificate: self.certificate.clone(),
                 seed: self.seed_of(start),
-            });
+            })
+            .with_rtp(self.rtp.clone());
             let served = catch_unwind(AssertUnwindSafe(|| self.serve(&mut plane, &mut poll, &mut outlets)));
             match served {
                 Ok(Ok(())) => return,
@@ -84,6 +95,7 @@ impl Worker {
                 }
                 Err(_) => tracing::error!(worker = %self.id, "media worker panicked; its legs are lost"),
             }
+            outlets.close_leg_ports();
             let legs = plane.legs();
             outlets.backlog.extend(legs.map(|leg| Fact::Crashed { leg }));
         }
@@ -113,6 +125,7 @@ impl Worker {
             }
             plane.handle_timeout(self.now());
             outlets.drain(plane);
+            outlets.serve_sockets(plane, self.now());
             self.load.legs.store(plane.leg_count(), Ordering::Relaxed);
             if matches!(next, Next::Stop) {
                 plane.close_all(self.now());
@@ -136,6 +149,7 @@ impl Worker {
         for order in orders {
             plane.handle_order(order, self.now());
             outlets.drain(plane);
+            outlets.serve_sockets(plane, self.now());
         }
         if stopping { Next::Stop } else { Next::Again }
     }
@@ -174,6 +188,47 @@ impl Outlets {
         }
     }
 
+    /// Opens and closes the ports of plain legs, which may give facts.
+    fn serve_sockets(&mut self, plane: &mut Plane, now: Instant) {
+        while let Some(order) = plane.poll_socket() {
+            match order {
+                SocketOrder::Open { rtp } => {
+                    let opened = self.open_pair(rtp);
+                    plane.handle_socket(rtp, opened, now);
+                    self.drain(plane);
+                }
+                SocketOrder::Close { rtp } => self.close_pair(rtp),
+            }
+        }
+    }
+
+    fn open_pair(&mut self, rtp: SocketAddr) -> bool {
+        self.leg_ports.insert(rtp);
+        for local in [rtp, rtcp(rtp)] {
+            if let Err(error) = self.ports.open(local) {
+                tracing::debug!(%local, %error, "cannot be opened");
+                self.close_pair(rtp);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn close_pair(&mut self, rtp: SocketAddr) {
+        if self.leg_ports.remove(&rtp) {
+            self.ports.close(rtp);
+            self.ports.close(rtcp(rtp));
+        }
+    }
+
+    /// The plane that they belonged to is gone.
+    fn close_leg_ports(&mut self) {
+        for rtp in std::mem::take(&mut self.leg_ports) {
+            self.ports.close(rtp);
+            self.ports.close(rtcp(rtp));
+        }
+    }
+
     /// Tells the signalling loop. When that has fallen behind and there is no room, figures are dropped, since
     /// newer ones follow, and the rest waits its turn here.
     fn tell(&mut self, fact: Fact) {
@@ -194,6 +249,11 @@ impl Outlets {
             Err(TrySendError::Full(told)) => Err(told.fact),
         }
     }
+}
+
+/// Reports come in next to what they are about.
+fn rtcp(rtp: SocketAddr) -> SocketAddr {
+    SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1))
 }
 
 impl Lag {

@@ -101,7 +101,10 @@ impl EchoTests {
             Test { leg, worker, address, started: Instant::now(), figures: None, answer: Some(sender) };
         tests.insert(id.clone(), test);
         drop(tests);
-        self.0.pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style: Style::WebRtc });
+        self.0.pool.order(
+            worker,
+            Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style: Style::WebRtc },
+        );
         let (ours, ending) = (self.clone(), id.clone());
         tokio::spawn(async move {
             tokio::time::sleep(LONGEST).await;

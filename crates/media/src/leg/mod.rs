@@ -1,5 +1,5 @@
-//! Legs: one party's media stream each. What the plane needs of any leg is [`Leg`]; the WebRTC one is `browser`,
-//! the plain one `rtp`.
+//! Legs: one party's media stream each. What the plane needs of any leg is [`Leg`]; the WebRTC one is
+//! `browser`, the plain one `rtp`.
 
 mod any;
 mod browser;

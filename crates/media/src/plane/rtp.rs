@@ -21,7 +21,7 @@ const MOST_TRIES: u32 = 16;
 pub struct RtpConfig {
     /// The addresses to put into descriptions, the default one first.
     pub addresses: Vec<IpAddr>,
-    /// This plane's UDP ports: an even one and the next for each leg.
+    /// This plane's UDP ports: an even one and the next for each leg. `0..=0` has none.
     pub ports: RangeInclusive<u16>,
     /// All media ports of this server on these addresses. No description makes us send there, except from a
     /// peer whose signalling comes over loopback.
@@ -52,7 +52,7 @@ struct Opening {
 
 impl RtpPorts {
     pub(super) fn none() -> RtpPorts {
-        RtpPorts::new(RtpConfig { addresses: Vec::new(), ports: 1..=0, reserved: Vec::new() })
+        RtpPorts::new(RtpConfig { addresses: Vec::new(), ports: 0..=0, reserved: Vec::new() })
     }
 
     fn new(config: RtpConfig) -> RtpPorts {
@@ -126,14 +126,14 @@ impl Plane {
         self
     }
 
-    /// The next thing to do about the sockets of plain legs. To be asked after each order, after what waits to be
-    /// sent has been sent and before the next order.
+    /// The next thing to do about the sockets of plain legs. To be asked after each order, after what waits to
+    /// be sent has been sent and before the next order.
     pub fn poll_socket(&mut self) -> Option<SocketOrder> {
         self.rtp.orders.pop_front()
     }
 
-    /// Takes the answer to [`SocketOrder::Open`]: whether `rtp` and the next port are open. If not, both have to be
-    /// closed; other ports are tried then, and at last the leg is refused with [`Unsupported::Overloaded`].
+    /// Takes the answer to [`SocketOrder::Open`]: whether `rtp` and the next port are open. If not, both have to
+    /// be closed; other ports are tried then, and at last the leg is refused with [`Unsupported::Overloaded`].
     pub fn handle_socket(&mut self, rtp: SocketAddr, opened: bool, now: Instant) {
         let Some(id) = self.rtp.by_local(rtp) else { return };
         let Some(mut opening) = self.rtp.opening.remove(&id) else { return };
