@@ -173,7 +173,7 @@ pub enum Fact {
         sdp: String,
         /// The codec that the leg carries from now on.
         codec: Codec,
-        /// The peer's direction: anything but `sendrecv` is a hold.
+        /// The peer's direction: `sendonly` and `inactive` are a hold, and `recvonly` only listens.
         direction: Direction,
     },
     /// Our offer is ready to be sent, candidates complete.
@@ -189,10 +189,10 @@ pub enum Fact {
         leg: LegId,
         /// The codec that the leg carries from now on.
         codec: Codec,
-        /// The peer's direction: anything but `sendrecv` is a hold.
+        /// The peer's direction: `sendonly` and `inactive` are a hold, and `recvonly` only listens.
         direction: Direction,
     },
-    /// An offer or answer was not taken; a SIP 488 for the peer.
+    /// An offer or answer was not taken; a SIP 488 or 503 for the peer.
     Refused {
         /// The leg. After a refused first offer it does not exist.
         leg: LegId,
@@ -215,9 +215,10 @@ pub enum Fact {
         /// The leg.
         leg: LegId,
     },
-    /// Nothing at all comes from the peer any more, or it closed its side. A browser leg sends nothing until it
-    /// is [`Fact::Connected`] again (RFC 7675 §5.1); a plain one, of which nothing has come for a minute, goes
-    /// on, since it has no consent to lose.
+    /// Nothing at all comes from the peer any more, or it closed its side. Also told when a new page takes over a
+    /// connected leg, which is not connected until that page is. A browser leg sends nothing until it is
+    /// [`Fact::Connected`] again (RFC 7675 §5.1); a plain one, of which nothing has come for a minute, goes on,
+    /// since it has no consent to lose.
     Lost {
         /// The leg.
         leg: LegId,

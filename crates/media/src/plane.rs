@@ -355,7 +355,7 @@ impl Plane {
                     continue;
                 }
                 Output::Validated(source) => {
-                    self.demux.validate(source, id);
+                    self.demux.validate(source, id, now);
                     continue;
                 }
                 Output::Frame(frame) => {
@@ -371,13 +371,18 @@ impl Plane {
             };
             self.facts.push_back(fact);
         }
-        match slot.leg.poll_timeout() {
-            Some(at) => self.timers.set(id, Deadline::new(at.max(now), "leg")),
-            None => self.timers.cancel(&id),
+        let wake = slot.leg.poll_timeout().map(|at| Deadline::new(at.max(now), "leg"));
+        // a packet seldom changes it
+        if wake != self.timers.deadline(&id) {
+            match wake {
+                Some(wake) => self.timers.set(id, wake),
+                None => self.timers.cancel(&id),
+            }
         }
     }
 
-    /// Hands received frames to whom their leg is joined. A party on hold neither hears nor is heard.
+    /// Hands received frames to whom their leg is joined. A party on hold neither hears nor is heard; one that
+    /// only listens hears.
     fn pass_frames_on(&mut self, now: Instant) {
         while let Some((from, frame)) = self.frames.pop_front() {
             let Some(slot) = self.legs.get(&from) else { continue };
@@ -389,7 +394,7 @@ impl Plane {
             if slot.join == Join::Echo && matches!(frame.content, Content::Events(_)) {
                 // nobody wants his own keys back
                 self.with_leg(to, now, |leg| leg.skip(&frame));
-            } else if slot.passes() && self.legs.get(&to).is_some_and(Slot::passes) {
+            } else if slot.speaks() && self.legs.get(&to).is_some_and(Slot::hears) {
                 self.with_leg(to, now, |leg| leg.send(&frame, now));
             } else if let Some(slot) = self.legs.get_mut(&to) {
                 // what was held back must not be seen as lost when it goes on
@@ -419,8 +424,12 @@ impl Plane {
 }
 
 impl Slot {
-    fn passes(&self) -> bool {
-        self.gate_open && self.leg.is_open()
+    fn hears(&self) -> bool {
+        self.gate_open && self.leg.hears()
+    }
+
+    fn speaks(&self) -> bool {
+        self.gate_open && self.leg.speaks()
     }
 }
 

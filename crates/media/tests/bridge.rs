@@ -80,6 +80,21 @@ fn hold_by_the_client_silences_both_ways_and_resume_restores() {
 }
 
 #[test]
+fn who_only_listens_hears_and_is_not_heard() {
+    let mut world = anna_and_bruno_talk();
+    let (answer, direction) = world.renegotiate(1, EngineDirection::RecvOnly);
+    assert_eq!(direction, Direction::RecvOnly);
+    assert!(answer.contains("a=sendonly"), "{answer}");
+    world.forget_heard();
+    world.run_for(SECOND);
+    assert!(world.client(1).heard.len() >= 45 && world.client(2).heard.is_empty());
+    world.order(Order::Gate { leg: leg(2), open: false });
+    world.forget_heard();
+    world.run_for(SECOND);
+    assert!(world.client(1).heard.is_empty(), "held by the server");
+}
+
+#[test]
 fn the_outgoing_stream_is_unbroken_across_a_hold() {
     let mut world = anna_and_bruno_talk();
     world.order(Order::Gate { leg: leg(1), open: false });

@@ -10,6 +10,7 @@ use support::{ANY, SERVER, World, address, leg};
 use timing::Duration;
 
 const STRANGER: u16 = 666;
+const MID_EXTENSION: &str = "a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n";
 /// A fatal handshake_failure alert in the clear (RFC 5246 §7.2, RFC 6347 §4.1).
 const FATAL_ALERT: [u8; 15] = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2, 2, 40];
 
@@ -199,4 +200,95 @@ fn a_datagram_to_an_address_that_is_not_ours_does_no_harm() {
     }
     goes_on(&mut world);
     assert!(world.sent.iter().all(|transmit| transmit.source == SERVER.parse().expect("an address")));
+}
+
+/// RTP from a source of its own, with the stream's mid in it and nothing that SRTP would take.
+fn forgery(ssrc: u32, mid: &str) -> Vec<u8> {
+    let mut packet = vec![0x90, 111, 0x12, 0x34, 0, 0, 0, 1];
+    packet.extend(ssrc.to_be_bytes());
+    let mut extension = vec![0x40 | (mid.len() as u8 - 1)];
+    extension.extend(mid.as_bytes());
+    extension.resize(extension.len().next_multiple_of(4), 0);
+    packet.extend([0xbe, 0xde, 0, (extension.len() / 4) as u8]);
+    packet.extend(extension);
+    packet.extend([0x5a; 60]);
+    packet
+}
+
+/// An echo for a peer that offers to name its stream in its packets and, as browsers do after the first of
+/// them, does not.
+fn echo_without_mids() -> World {
+    let mut world = World::new();
+    world.add_with(1, |config| {
+        *config = std::mem::take(config).clear_extension_map();
+        config.codec_config().enable_opus(true, false);
+    });
+    let offer = world.offer(1).replace("a=rtcp-mux\r\n", &format!("a=rtcp-mux\r\n{MID_EXTENSION}"));
+    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY, style: Style::WebRtc });
+    let answer = world.answer_made(1).replace(MID_EXTENSION, "");
+    world.take_answer(1, &answer);
+    world.order(Order::Echo { leg: leg(1) });
+    world.run_until_connected(&[1]);
+    world
+}
+
+#[test]
+fn a_forged_packet_that_names_the_stream_does_not_silence_its_owner() {
+    let mut world = echo_without_mids();
+    goes_on(&mut world);
+    let mid = world.client(1).mid();
+    world.inject(address(1), &forgery(4711, &mid));
+    goes_on(&mut world);
+}
+
+#[test]
+fn a_thousand_forged_sources_silence_neither_who_speaks_nor_who_speaks_next() {
+    for spoke_before in [true, false] {
+        let mut world = echo_without_mids();
+        if spoke_before {
+            goes_on(&mut world);
+        }
+        let mid = world.client(1).mid();
+        for ssrc in 1..1000 {
+            world.inject(address(1), &forgery(ssrc, &mid));
+        }
+        goes_on(&mut world);
+    }
+}
+
+#[test]
+fn a_peer_that_names_no_source_and_has_an_odd_mid_is_heard() {
+    let mut world = World::new();
+    world.add(1, 111);
+    let offer = world.offer(1);
+    let own = world.client(1).mid();
+    let odd = "a-mid-that-no-engine-can-spell";
+    let rename = |sdp: &str, from: &str, to: &str| {
+        let sdp = sdp.replace(&format!("a=mid:{from}"), &format!("a=mid:{to}"));
+        sdp.replace(&format!("BUNDLE {from}"), &format!("BUNDLE {to}"))
+    };
+    let offer: String = offer.split_inclusive("\r\n").filter(|line| !line.starts_with("a=ssrc")).collect();
+    let offer = rename(&offer, &own, odd);
+    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY, style: Style::WebRtc });
+    let answer = rename(&world.answer_made(1), odd, &own);
+    world.take_answer(1, &answer);
+    world.order(Order::Echo { leg: leg(1) });
+    world.run_until_connected(&[1]);
+    goes_on(&mut world);
+}
+
+#[test]
+fn checks_from_ever_more_ports_are_answered_within_bounds() {
+    let mut world = echo();
+    world.run_until_connected(&[1]);
+    let check = world.checks[&address(1)].clone();
+    let spray = |world: &mut World| {
+        for port in 1000..2000 {
+            world.inject(([127, 0, 0, 2], port).into(), &check);
+        }
+        let answers = std::iter::from_fn(|| world.plane.poll_transmit());
+        answers.filter(|answer| answer.destination.port() < 2000).count()
+    };
+    assert_eq!(spray(&mut world), 31, "beside the peer's own");
+    goes_on(&mut world);
 }

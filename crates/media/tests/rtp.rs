@@ -152,7 +152,6 @@ fn a_stranger_neither_gets_nor_brings_anything_before_during_and_after_the_latch
     }
     let heard = world.heard_at(bruno.address);
     assert_eq!(heard.len(), 480);
-    assert!(heard.iter().all(|packet| packet.payload[0] != 0x66 || packet.payload.len() == 160));
     assert!(
         is_unbroken(&heard) && heard.iter().zip(20_u16..).all(|(packet, n)| packet.payload[0] == n as u8)
     );
@@ -214,6 +213,19 @@ fn every_form_of_hold_silences_both_ways_and_resume_restores() {
         assert_eq!((to_anna.len(), to_bruno.len()), (before.0 + 20, before.1 + 20));
         assert!(is_unbroken(&to_anna) && is_unbroken(&to_bruno) && to_bruno[before.1].marker);
     }
+}
+
+#[test]
+fn a_phone_that_only_listens_hears_and_is_not_heard() {
+    let mut world = world();
+    let mut anna = world.phone_calls(1, ANNA);
+    let mut bruno = world.phone_calls(2, BRUNO);
+    world.order(Order::Bridge { a: leg(1), b: leg(2) });
+    let (answer, direction) = world.phone_reoffers(1, &sdp(at(ANNA), "a=recvonly\r\n"));
+    assert!(direction == Direction::RecvOnly && answer.contains("a=sendonly"), "{answer}");
+    world.says(&mut anna, &[1; 160]);
+    world.says(&mut bruno, &[2; 160]);
+    assert_eq!((world.heard_at(anna.address).len(), world.heard_at(bruno.address).len()), (1, 0));
 }
 
 #[test]

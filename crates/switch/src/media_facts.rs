@@ -1,5 +1,6 @@
 //! What the media plane tells, and re-INVITEs, whose answers it makes.
 
+use media::sdp::Unsupported;
 use media::{Codec, Direction, Fact as MediaFact};
 use model::{EndCause, LegId};
 use sip::DialogId;
@@ -27,7 +28,7 @@ impl Switch {
                     self.agreed(leg, codec, now);
                 }
             }
-            MediaFact::Refused { leg, .. } => self.media_refused(LegId(leg.0), now),
+            MediaFact::Refused { leg, why } => self.media_refused(LegId(leg.0), &why, now),
             MediaFact::Crashed { leg } => self.leg_failed(LegId(leg.0), EndCause::Internal, now),
             MediaFact::Lost { leg } => self.sound_lost(LegId(leg.0), now),
             MediaFact::Connected { leg } => self.sound_back(LegId(leg.0)),
@@ -90,15 +91,19 @@ impl Switch {
         }
     }
 
-    fn media_refused(&mut self, leg_id: LegId, now: Instant) {
+    fn media_refused(&mut self, leg_id: LegId, why: &Unsupported, now: Instant) {
+        let cause = match why {
+            Unsupported::Overloaded => EndCause::Overloaded,
+            _ => EndCause::NotAcceptable,
+        };
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         if leg.state == LegState::Reoffered {
             leg.state = LegState::Up;
             if let Some(dialog) = leg.dialog {
-                self.ua.refuse_offer(dialog, EndCause::NotAcceptable.sip_status(), now);
+                self.ua.refuse_offer(dialog, cause.sip_status(), now);
             }
         } else {
-            self.leg_failed(leg_id, EndCause::NotAcceptable, now);
+            self.leg_failed(leg_id, cause, now);
         }
     }
 

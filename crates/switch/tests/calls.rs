@@ -94,6 +94,18 @@ fn a_declined_call_tells_the_caller_so() {
 }
 
 #[test]
+fn a_call_for_which_no_media_worker_has_time_is_refused_with_503() {
+    let mut world = office();
+    world.media_is_overloaded = true;
+    world.dials("alice", "1002");
+    world.run_until(|w| !w.records().is_empty());
+    assert_eq!(world.records()[0].cause, EndCause::Overloaded);
+    assert_eq!(EndCause::Overloaded.sip_status(), 503);
+    world.run_for(Duration::from_secs(1));
+    assert!(world.browser("alice").calls().is_empty() && world.switch.calls() == 0);
+}
+
+#[test]
 fn a_caller_who_gives_up_stops_the_ringing() {
     let mut world = office();
     world.dials("alice", "1002");

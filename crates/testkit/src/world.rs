@@ -28,6 +28,8 @@ pub struct World {
     next_browser: u16,
     /// All that the switch told, oldest first.
     pub facts: Vec<Fact>,
+    /// Whether there is no media worker that takes another leg.
+    pub media_is_overloaded: bool,
 }
 
 impl Default for World {
@@ -55,6 +57,7 @@ impl World {
             next_flow: 0,
             next_browser: 0,
             facts: Vec::new(),
+            media_is_overloaded: false,
         }
     }
 
@@ -293,7 +296,14 @@ impl World {
         let mut moved = false;
         while let Some(order) = self.switch.poll_order() {
             moved = true;
-            self.plane.handle_order(order.order, self.now);
+            let makes_leg =
+                matches!(order.order, media::Order::AcceptOffer { .. } | media::Order::MakeOffer { .. });
+            if makes_leg && self.media_is_overloaded {
+                let (leg, why) = (order.order.leg(), media::sdp::Unsupported::Overloaded);
+                self.switch.handle_media(media::Fact::Refused { leg, why }, self.now);
+            } else {
+                self.plane.handle_order(order.order, self.now);
+            }
         }
         while let Some(fact) = self.plane.poll_fact() {
             moved = true;

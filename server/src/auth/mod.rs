@@ -15,6 +15,7 @@ pub use entrance::Entrance;
 pub use routes::{ApiError, routes, unreadable};
 pub use secret::{ServerSecret, random_bytes};
 pub use sip_secrets::SipSecrets;
+pub(crate) use throttle::network_of;
 pub use tokens::{LoginSession, Principal, TokenError, Tokens};
 
 use std::net::IpAddr;

@@ -141,8 +141,8 @@ impl Books {
     }
 }
 
-/// One household has many IPv6 addresses but one /64; IPv4 addresses count alone.
-fn network_of(address: IpAddr) -> IpAddr {
+/// What counts as one peer: one household has many IPv6 addresses but one /64, and IPv4 addresses count alone.
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => v4.into(),
         IpAddr::V6(v6) => IpAddr::from((u128::from(v6) & !u128::from(u64::MAX)).to_be_bytes()),

@@ -16,6 +16,7 @@ pub(super) const TOKEN: Token = Token(usize::MAX);
 ///
 /// Offers and answers are bounded by [`ROOM`]: when it is full they are refused. The rest is not, since an order
 /// to end or hold a leg must not be lost; a call gives only a handful of these, and has passed the bound itself.
+/// Once the worker is gone, offers and answers are refused and the rest is about legs that are gone with it.
 #[derive(Debug)]
 pub(super) struct Inbox {
     state: Mutex<State>,
@@ -25,15 +26,13 @@ pub(super) struct Inbox {
 #[derive(Debug, Default)]
 struct State {
     orders: VecDeque<Order>,
-    /// What was refused here, for the worker to tell.
-    refusals: VecDeque<Fact>,
     stopping: bool,
+    closed: bool,
 }
 
 /// What a worker finds in its inbox.
 pub(super) struct Taken {
     pub(super) orders: VecDeque<Order>,
-    pub(super) refusals: VecDeque<Fact>,
     pub(super) stopping: bool,
 }
 
@@ -42,14 +41,26 @@ impl Inbox {
         Ok(Inbox { state: Mutex::default(), waker: Waker::new(registry, TOKEN)? })
     }
 
-    pub(super) fn put(&self, order: Order) {
+    pub(super) fn put(&self, order: Order) -> Result<(), Fact> {
         let mut state = self.lock();
-        match refusal(&order).filter(|_| state.orders.len() >= ROOM) {
-            Some(refusal) => state.refusals.push_back(refusal),
-            None => state.orders.push_back(order),
+        if (state.closed || state.orders.len() >= ROOM)
+            && let Some(refusal) = refusal(&order)
+        {
+            return Err(refusal);
         }
-        drop(state);
-        self.wake();
+        if !state.closed {
+            state.orders.push_back(order);
+            drop(state);
+            self.wake();
+        }
+        Ok(())
+    }
+
+    /// Takes nothing more; what has not been done until now comes back.
+    pub(super) fn close(&self) -> VecDeque<Order> {
+        let mut state = self.lock();
+        state.closed = true;
+        std::mem::take(&mut state.orders)
     }
 
     pub(super) fn stop(&self) {
@@ -59,11 +70,7 @@ impl Inbox {
 
     pub(super) fn take(&self) -> Taken {
         let mut state = self.lock();
-        Taken {
-            orders: std::mem::take(&mut state.orders),
-            refusals: std::mem::take(&mut state.refusals),
-            stopping: state.stopping,
-        }
+        Taken { orders: std::mem::take(&mut state.orders), stopping: state.stopping }
     }
 
     fn wake(&self) {
@@ -81,24 +88,41 @@ impl Inbox {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use media::sdp::Unsupported;
     use media::{CodecPreference, LegId, Style};
+
+    fn offer(number: u64) -> Order {
+        Order::MakeOffer { leg: LegId(number), codecs: CodecPreference::Any, style: Style::WebRtc }
+    }
+
+    fn refused(number: u64) -> Result<(), Fact> {
+        Err(Fact::Refused { leg: LegId(number), why: Unsupported::Overloaded })
+    }
 
     #[test]
     fn a_full_inbox_refuses_offers_and_takes_the_rest() {
         let poll = mio::Poll::new().expect("a poll");
         let inbox = Inbox::new(poll.registry()).expect("an inbox");
-        for number in 0..ROOM as u64 + 3 {
-            inbox.put(Order::MakeOffer {
-                leg: LegId(number),
-                codecs: CodecPreference::Any,
-                style: Style::WebRtc,
-            });
+        for number in 0..ROOM as u64 {
+            assert_eq!(inbox.put(offer(number)), Ok(()));
         }
-        inbox.put(Order::Close { leg: LegId(1) });
+        assert_eq!(inbox.put(offer(9999)), refused(9999));
+        assert_eq!(inbox.put(Order::Close { leg: LegId(1) }), Ok(()));
         inbox.stop();
         let taken = inbox.take();
-        assert_eq!((taken.orders.len(), taken.refusals.len()), (ROOM + 1, 3));
+        assert_eq!(taken.orders.len(), ROOM + 1);
         assert!(taken.stopping);
+        assert!(inbox.take().orders.is_empty());
+    }
+
+    #[test]
+    fn a_closed_inbox_gives_back_what_was_not_done_and_keeps_nothing() {
+        let poll = mio::Poll::new().expect("a poll");
+        let inbox = Inbox::new(poll.registry()).expect("an inbox");
+        assert_eq!(inbox.put(offer(1)), Ok(()));
+        assert_eq!(inbox.close(), [offer(1)]);
+        assert_eq!(inbox.put(offer(2)), refused(2));
+        assert_eq!(inbox.put(Order::Close { leg: LegId(1) }), Ok(()));
         assert!(inbox.take().orders.is_empty());
     }
 }

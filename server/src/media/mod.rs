@@ -6,6 +6,7 @@
 //! [`WorkerFact`]s. Nothing here waits for the rest of the server, and nothing of the rest waits for it.
 
 mod inbox;
+mod lag;
 mod port_range;
 mod ports;
 mod worker;
@@ -13,25 +14,26 @@ mod worker;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use media::sdp::Unsupported;
 use media::{Certificate, CertificateError, Fact, LegId, Order, RtpConfig};
 use thiserror::Error;
+use timing::Instant;
 use tokio::sync::mpsc;
 
 use inbox::Inbox;
+use lag::Load;
 pub use port_range::{NotAPortRange, PortRange};
 use ports::Ports;
 use worker::Worker;
 
 /// Facts that may wait for the signalling loop. A worker whose facts find no room keeps what matters and
-/// drops figures; see `worker`.
+/// drops figures and keys; see `worker`.
 const FACTS: usize = 4096;
-/// A worker that falls so far behind takes no new calls.
-const TOO_LATE: Duration = Duration::from_millis(5);
 
 /// What the pool is started with.
 #[derive(Clone, Debug)]
@@ -98,20 +100,13 @@ pub struct WorkerFact {
 /// All media workers. Dropping the pool stops them.
 pub struct MediaPool {
     workers: Vec<Handle>,
+    epoch: std::time::Instant,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 struct Handle {
     inbox: Arc<Inbox>,
     load: Arc<Load>,
-}
-
-/// What a worker tells of itself, read without a lock.
-#[derive(Debug, Default)]
-pub(crate) struct Load {
-    legs: AtomicUsize,
-    /// The longest that anything waited for the loop within the last second or two, in microseconds.
-    lag_us: AtomicU64,
 }
 
 impl MediaPool {
@@ -125,14 +120,14 @@ impl MediaPool {
         }
         let certificate = Certificate::generate()?;
         let (facts, receiver) = mpsc::channel(FACTS);
-        let mut pool = MediaPool { workers: Vec::new(), threads: Mutex::default() };
+        let mut pool = MediaPool { workers: Vec::new(), epoch: config.epoch, threads: Mutex::default() };
         let workers = count(config.workers);
         for index in 0..workers {
             let port = if config.port == 0 { 0 } else { config.port.saturating_add(index) };
             let ports = Ports::open(&config.addresses, port)?;
             let poll = mio::Poll::new().map_err(StartError::Thread)?;
             let inbox = Arc::new(Inbox::new(poll.registry()).map_err(StartError::Thread)?);
-            let load = Arc::new(Load::default());
+            let load = Arc::new(Load::new(pool.now()));
             let worker = Worker {
                 id: WorkerId(index),
                 epoch: config.epoch,
@@ -153,38 +148,38 @@ impl MediaPool {
         Ok((pool, receiver))
     }
 
-    /// The worker with the least to do, for a new call.
-    pub fn pick(&self) -> WorkerId {
-        let least = self.workers.iter().enumerate().min_by_key(|(_, worker)| {
-            (worker.load.lag() > TOO_LATE, worker.load.legs.load(Ordering::Relaxed))
-        });
-        WorkerId(least.and_then(|(index, _)| u16::try_from(index).ok()).unwrap_or_default())
-    }
-
-    /// Whether even the best worker is too late to take another call: SIP 503.
-    pub fn is_overloaded(&self) -> bool {
-        self.workers.iter().all(|worker| worker.load.lag() > TOO_LATE)
+    /// The worker with the least to do, for a new call; `None` when all are too far behind to take another.
+    pub fn pick(&self) -> Option<WorkerId> {
+        let now = self.now();
+        let able = self.workers.iter().enumerate().filter(|(_, worker)| !worker.load.is_overloaded(now));
+        let (index, _) = able
+            .min_by_key(|(_, worker)| (worker.load.is_late(now), worker.load.legs.load(Ordering::Relaxed)))?;
+        u16::try_from(index).ok().map(WorkerId)
     }
 
     /// Asks `worker` to do something. Never waits.
     ///
-    /// A worker that is far behind refuses offers and answers with [`Fact::Refused`]; whatever cannot be
-    /// refused is always taken.
-    pub fn order(&self, worker: WorkerId, order: Order) {
+    /// # Errors
+    /// An offer or answer for which the worker has no time, or which comes after its end, is refused on the
+    /// spot, as with [`Unsupported::Overloaded`]. Other orders never are: if the worker is gone, so are its legs.
+    pub fn order(&self, worker: WorkerId, order: Order) -> Result<(), Fact> {
         let Some(handle) = self.workers.get(usize::from(worker.0)) else {
             tracing::error!(%worker, "no such media worker");
-            return;
+            return refusal(&order).map_or(Ok(()), Err);
         };
-        if matches!(order, Order::AcceptOffer { .. } | Order::MakeOffer { .. }) {
+        let makes_leg = makes_leg(&order);
+        handle.inbox.put(order)?;
+        if makes_leg {
             // the worker sets it right; until then the next pick shall know
             handle.load.legs.fetch_add(1, Ordering::Relaxed);
         }
-        handle.inbox.put(order);
+        Ok(())
     }
 
-    /// How late the loops are: for each worker the longest wait within the last second or two.
+    /// How late the loops are, one by one.
     pub fn lags(&self) -> impl Iterator<Item = Duration> {
-        self.workers.iter().map(|worker| worker.load.lag())
+        let now = self.now();
+        self.workers.iter().map(move |worker| worker.load.lag(now))
     }
 
     /// Ends all legs with a goodbye to their peers and waits for the threads, which takes some milliseconds.
@@ -199,17 +194,15 @@ impl MediaPool {
             }
         }
     }
+
+    fn now(&self) -> Instant {
+        now_since(self.epoch)
+    }
 }
 
 impl Drop for MediaPool {
     fn drop(&mut self) {
         self.stop();
-    }
-}
-
-impl Load {
-    fn lag(&self) -> Duration {
-        Duration::from_micros(self.lag_us.load(Ordering::Relaxed))
     }
 }
 
@@ -233,12 +226,14 @@ fn count(asked: u16) -> u16 {
     u16::try_from(cores.saturating_sub(1)).unwrap_or(u16::MAX).max(1)
 }
 
-/// The fact by which an order is refused that a worker has no time for; `None` if it cannot be refused.
-fn refusal(order: &Order) -> Option<Fact> {
-    let refused = |leg: LegId| {
-        let why = media::sdp::Unsupported::OutOfOrder { what: "the media worker is overloaded" };
-        Fact::Refused { leg, why }
-    };
+/// Whether a leg begins with this order.
+pub fn makes_leg(order: &Order) -> bool {
+    matches!(order, Order::AcceptOffer { .. } | Order::MakeOffer { .. })
+}
+
+/// The fact by which an order is refused that no worker has time for; `None` if it cannot be refused.
+pub fn refusal(order: &Order) -> Option<Fact> {
+    let refused = |leg: LegId| Fact::Refused { leg, why: Unsupported::Overloaded };
     match order {
         Order::AcceptOffer { leg, .. }
         | Order::MakeOffer { leg, .. }
@@ -250,6 +245,12 @@ fn refusal(order: &Order) -> Option<Fact> {
         | Order::Gate { .. }
         | Order::Close { .. } => None,
     }
+}
+
+/// `epoch` stands for `timing::Instant::ORIGIN`.
+fn now_since(epoch: std::time::Instant) -> Instant {
+    let micros = epoch.elapsed().as_micros();
+    Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -145,7 +145,9 @@ fn call(
     client: (Client, String),
 ) -> Client {
     let (mut client, offer) = client;
-    pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style: Style::WebRtc });
+    let style = Style::WebRtc;
+    pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style })
+        .expect("taken");
     let Fact::AnswerMade { sdp, .. } = next_fact(facts, leg) else { panic!("no answer") };
     client.take_answer(&sdp);
     client
@@ -165,14 +167,14 @@ fn run_until(clients: &mut [&mut Client], done: impl Fn(&[&mut Client]) -> bool)
 fn two_clients_of_both_families_hear_each_other_over_loopback() {
     let (four, six) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST));
     let (pool, mut facts) = pool(vec![four, six], 2);
-    let worker = pool.pick();
+    let worker = pool.pick().expect("an idle worker");
     let mut anna = call(&pool, &mut facts, worker, LegId(1), Client::new(four, b"anna"));
     let mut bruno = call(&pool, &mut facts, worker, LegId(2), Client::new(six, b"bruno"));
-    pool.order(worker, Order::Bridge { a: LegId(1), b: LegId(2) });
+    pool.order(worker, Order::Bridge { a: LegId(1), b: LegId(2) }).expect("taken");
     run_until(&mut [&mut anna, &mut bruno], |clients| clients.iter().all(|client| client.heard.len() >= 25));
     assert!(anna.heard.iter().all(|heard| heard == b"bruno"));
     assert!(bruno.heard.iter().all(|heard| heard == b"anna"));
-    assert_ne!(pool.pick(), worker, "the next call goes to the other worker");
+    assert_ne!(pool.pick(), Some(worker), "the next call goes to the other worker");
 }
 
 #[test]
@@ -180,7 +182,7 @@ fn a_flood_of_junk_does_not_silence_an_echo() {
     let four = IpAddr::from(Ipv4Addr::LOCALHOST);
     let (pool, mut facts) = pool(vec![four], 1);
     let mut client = call(&pool, &mut facts, WorkerId(0), LegId(1), Client::new(four, b"hello"));
-    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) });
+    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) }).expect("taken");
     run_until(&mut [&mut client], |clients| clients[0].heard.len() >= 5);
     let server = client.server.expect("an IPv4 address");
     let stranger = UdpSocket::bind((four, 0)).expect("a port");
@@ -199,17 +201,32 @@ fn stopping_says_goodbye_to_the_peer_and_ends_the_threads() {
     let four = IpAddr::from(Ipv4Addr::LOCALHOST);
     let (pool, mut facts) = pool(vec![four], 1);
     let mut client = call(&pool, &mut facts, WorkerId(0), LegId(1), Client::new(four, b"hello"));
-    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) });
+    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) }).expect("taken");
     run_until(&mut [&mut client], |clients| !clients[0].heard.is_empty());
     let begun = Instant::now();
     pool.stop();
     assert!(begun.elapsed() < Duration::from_secs(2));
     run_until(&mut [&mut client], |clients| !clients[0].rtc.is_alive());
-    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) });
+    pool.order(WorkerId(0), Order::Echo { leg: LegId(1) }).expect("taken");
     drop(pool);
     while let Some(told) = facts.blocking_recv() {
         assert!(!matches!(told.fact, Fact::Lost { .. } | Fact::Crashed { .. }), "{told:?}");
     }
+}
+
+#[test]
+fn a_worker_that_has_ended_is_not_picked_and_refuses() {
+    let four = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let (pool, _facts) = pool(vec![four], 1);
+    assert_eq!(pool.pick(), Some(WorkerId(0)));
+    pool.stop();
+    assert_eq!(pool.pick(), None);
+    let (codecs, style) = (CodecPreference::Any, Style::WebRtc);
+    let offer = Order::MakeOffer { leg: LegId(1), codecs, style };
+    let refused = Fact::Refused { leg: LegId(1), why: Unsupported::Overloaded };
+    assert_eq!(pool.order(WorkerId(0), offer.clone()), Err(refused.clone()));
+    assert_eq!(pool.order(WorkerId(7), offer), Err(refused));
+    assert_eq!(pool.order(WorkerId(0), Order::Close { leg: LegId(1) }), Ok(()));
 }
 
 #[test]
@@ -235,7 +252,8 @@ fn phone_call(pool: &MediaPool, facts: &mut Receiver<WorkerFact>, leg: LegId) ->
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
     );
     let style = Style::Rtp { secure: Sdes::Never, signalled: Ipv4Addr::LOCALHOST.into() };
-    pool.order(WorkerId(0), Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style });
+    pool.order(WorkerId(0), Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style })
+        .expect("taken");
     let Fact::AnswerMade { sdp, .. } = next_fact(facts, leg) else { panic!("no answer") };
     let words = sdp.split_once("m=audio ").expect("audio").1;
     let port = words.split(' ').next().and_then(|port| port.parse().ok()).expect("a port");
@@ -248,7 +266,7 @@ fn two_phones_hear_each_other_and_their_ports_are_given_back() {
     let (anna, to_anna) = phone_call(&pool, &mut facts, LegId(1));
     let (bruno, to_bruno) = phone_call(&pool, &mut facts, LegId(2));
     assert!(to_anna.port() % 2 == 0 && to_anna.port() != to_bruno.port());
-    pool.order(WorkerId(0), Order::Bridge { a: LegId(1), b: LegId(2) });
+    pool.order(WorkerId(0), Order::Bridge { a: LegId(1), b: LegId(2) }).expect("taken");
     let mut bytes = [0; 2000];
     for number in 0..50_u8 {
         let mut packet = vec![0x80, 0, 0, number, 0, 0, 0, 0, 0, 0, 0, 1];
@@ -262,7 +280,7 @@ fn two_phones_hear_each_other_and_their_ports_are_given_back() {
         }
     }
     for leg in [LegId(1), LegId(2)] {
-        pool.order(WorkerId(0), Order::Close { leg });
+        pool.order(WorkerId(0), Order::Close { leg }).expect("taken");
     }
     let begun = Instant::now();
     while [to_anna, to_bruno].iter().any(|port| UdpSocket::bind(port).is_err()) {

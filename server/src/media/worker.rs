@@ -15,16 +15,17 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::inbox::{self, Inbox, Taken};
+use super::lag::{Lag, Load, TELL_EVERY};
 use super::ports::{Attached, Buffers, Ports};
-use super::{Load, WorkerFact, WorkerId};
+use super::{WorkerFact, WorkerId, now_since, refusal};
 
 /// Datagrams are taken in rounds of a batch a socket, so that timers and orders come to their turn under any
 /// flood.
 const ROUNDS: usize = 4;
 /// How soon facts that found no room are offered again.
 const RETRY: Duration = Duration::from_millis(5);
-/// How often the lag and the number of legs are told to the metrics.
-const TELL_EVERY: Duration = Duration::from_secs(1);
+/// How often a worker at its end offers its last facts: a second long, then nobody wants them.
+const LAST_RETRIES: u32 = 200;
 /// A worker that panics again and again is of no use and must not fill the log.
 const MOST_RESTARTS: u32 = 100;
 
@@ -41,20 +42,18 @@ pub(super) struct Worker {
 
 /// What a worker works with, kept apart from the plane so that it outlives a panic.
 struct Outlets {
-    id: WorkerId,
     ports: Attached,
     /// The ports of plain legs.
     leg_ports: BTreeSet<SocketAddr>,
+    news: News,
+}
+
+/// The way of facts to the signalling loop.
+struct News {
+    id: WorkerId,
     facts: mpsc::Sender<WorkerFact>,
     /// Facts for which there was no room. It holds what the switch must know, which is a handful for each leg.
     backlog: VecDeque<Fact>,
-}
-
-/// The longest that anything waited for the loop since it was last told.
-#[derive(Default)]
-struct Lag {
-    worst: Duration,
-    next_tell: Instant,
 }
 
 enum Next {
@@ -63,31 +62,36 @@ enum Next {
 }
 
 impl Worker {
-    /// Runs until the pool is stopped. A panic outside the engines, which the plane catches itself, ends the
-    /// legs of this worker and no more.
+    /// Runs until the pool is stopped.
     pub(super) fn run(self, mut poll: Poll, ports: Ports) {
         let candidates = ports.candidates().to_vec();
-        tracing::info!(worker = %self.id, ?candidates, "media worker listens");
-        let ports = match ports.attach(poll.registry()) {
-            Ok(ports) => ports,
-            Err(error) => return tracing::error!(worker = %self.id, %error, "media worker cannot start"),
-        };
-        let mut outlets = Outlets {
-            id: self.id,
-            ports,
-            leg_ports: BTreeSet::new(),
-            facts: self.facts.clone(),
-            backlog: VecDeque::new(),
-        };
+        let mut news = News { id: self.id, facts: self.facts.clone(), backlog: VecDeque::new() };
+        match ports.attach(poll.registry()) {
+            Ok(ports) => {
+                tracing::info!(worker = %self.id, ?candidates, "media worker listens");
+                let mut outlets = Outlets { ports, leg_ports: BTreeSet::new(), news };
+                self.keep_serving(&candidates, &mut poll, &mut outlets);
+                news = outlets.news;
+            }
+            Err(error) => tracing::error!(worker = %self.id, %error, "media worker cannot start"),
+        }
+        self.leave(news);
+    }
+
+    /// A panic outside the engines, which the plane catches itself, ends the legs of this worker and no more.
+    fn keep_serving(&self, candidates: &[SocketAddr], poll: &mut Poll, outlets: &mut Outlets) {
         for start in 0..MOST_RESTARTS {
             let mut plane = Plane::new(PlaneConfig {
-                candidates: candidates.clone(),
+                candidates: candidates.to_vec(),
                 epoch: self.epoch,
                 certificate: self.certificate.clone(),
                 seed: self.seed_of(start),
             })
             .with_rtp(self.rtp.clone());
-            let served = catch_unwind(AssertUnwindSafe(|| self.serve(&mut plane, &mut poll, &mut outlets)));
+            let served = catch_unwind(AssertUnwindSafe(|| self.serve(&mut plane, poll, outlets)));
+            outlets.close_leg_ports();
+            // a plane that was stopped has none
+            outlets.news.backlog.extend(plane.legs().map(|leg| Fact::Crashed { leg }));
             match served {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => {
@@ -95,11 +99,24 @@ impl Worker {
                 }
                 Err(_) => tracing::error!(worker = %self.id, "media worker panicked; its legs are lost"),
             }
-            outlets.close_leg_ports();
-            let legs = plane.legs();
-            outlets.backlog.extend(legs.map(|leg| Fact::Crashed { leg }));
         }
         tracing::error!(worker = %self.id, "media worker panicked too often and stays down");
+    }
+
+    /// Nothing is done here any more: what happened is still told, and what was asked is refused.
+    fn leave(&self, mut news: News) {
+        self.load.give_up();
+        for refused in self.inbox.close().iter().filter_map(refusal) {
+            news.tell(refused);
+        }
+        for _ in 0..LAST_RETRIES {
+            news.retry();
+            if news.backlog.is_empty() {
+                return;
+            }
+            std::thread::sleep(RETRY);
+        }
+        tracing::warn!(worker = %self.id, facts = news.backlog.len(), "nobody took the last facts");
     }
 
     fn serve(&self, plane: &mut Plane, poll: &mut Poll, outlets: &mut Outlets) -> io::Result<()> {
@@ -108,6 +125,7 @@ impl Worker {
         let mut lag = Lag::default();
         loop {
             let begun = self.now();
+            self.load.turn(begun);
             let due = plane.poll_timeout().map(|deadline| deadline.at);
             let next = self.take_orders(plane, outlets);
             for _ in 0..ROUNDS {
@@ -132,8 +150,13 @@ impl Worker {
                 outlets.drain(plane);
                 return Ok(());
             }
-            lag.note(begun, due, self.now());
-            lag.tell(self, self.now());
+            let done = self.now();
+            // what waited the longest: a timer that was due before the loop came to it, or whatever came while
+            // the loop was busy
+            lag.note(done.since(due.map_or(begun, |due| due.min(begun))));
+            if let Some((lag, worst)) = lag.tell(&self.load, done) {
+                self.measure(lag, worst);
+            }
             wait(plane, poll, &mut events, outlets, self.now())?;
             for event in events.iter().filter(|event| event.token() != inbox::TOKEN) {
                 outlets.ports.set_readable(event.token());
@@ -142,10 +165,7 @@ impl Worker {
     }
 
     fn take_orders(&self, plane: &mut Plane, outlets: &mut Outlets) -> Next {
-        let Taken { orders, refusals, stopping } = self.inbox.take();
-        for fact in refusals {
-            outlets.tell(fact);
-        }
+        let Taken { orders, stopping } = self.inbox.take();
         for order in orders {
             plane.handle_order(order, self.now());
             outlets.drain(plane);
@@ -164,9 +184,17 @@ impl Worker {
         seed
     }
 
+    fn measure(&self, lag: Duration, worst: Duration) {
+        let label = self.id.to_string();
+        let legs = self.load.legs.load(Ordering::Relaxed);
+        metrics::gauge!("hotdesk_media_loop_lag_seconds", "worker" => label.clone()).set(lag.as_secs_f64());
+        metrics::gauge!("hotdesk_media_loop_lag_worst_seconds", "worker" => label.clone())
+            .set(worst.as_secs_f64());
+        metrics::gauge!("hotdesk_media_legs", "worker" => label).set(legs as f64);
+    }
+
     fn now(&self) -> Instant {
-        let micros = self.epoch.elapsed().as_micros();
-        Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+        now_since(self.epoch)
     }
 }
 
@@ -178,14 +206,9 @@ impl Outlets {
         }
         self.ports.flush();
         while let Some(fact) = plane.poll_fact() {
-            self.tell(fact);
+            self.news.tell(fact);
         }
-        while let Some(fact) = self.backlog.pop_front() {
-            if let Err(fact) = self.try_tell(fact) {
-                self.backlog.push_front(fact);
-                break;
-            }
-        }
+        self.news.retry();
     }
 
     /// Opens and closes the ports of plain legs, which may give facts.
@@ -223,22 +246,34 @@ impl Outlets {
 
     /// The plane that they belonged to is gone.
     fn close_leg_ports(&mut self) {
-        for rtp in std::mem::take(&mut self.leg_ports) {
-            self.ports.close(rtp);
-            self.ports.close(rtcp(rtp));
+        while let Some(rtp) = self.leg_ports.first().copied() {
+            self.close_pair(rtp);
         }
     }
+}
 
+impl News {
     /// Tells the signalling loop. When that has fallen behind and there is no room, figures are dropped, since
-    /// newer ones follow, and the rest waits its turn here.
+    /// newer ones follow, and keys, which come as fast as the peer likes; the rest waits its turn here.
     fn tell(&mut self, fact: Fact) {
-        if !self.backlog.is_empty() && !matches!(fact, Fact::Figures { .. }) {
+        let may_be_lost = matches!(fact, Fact::Figures { .. } | Fact::Dtmf { .. });
+        if !self.backlog.is_empty() && !may_be_lost {
             self.backlog.push_back(fact);
         } else if let Err(fact) = self.try_tell(fact)
-            && !matches!(fact, Fact::Figures { .. })
+            && !may_be_lost
         {
             tracing::warn!(worker = %self.id, "the signalling loop is behind");
             self.backlog.push_back(fact);
+        }
+    }
+
+    /// Offers again what found no room.
+    fn retry(&mut self) {
+        while let Some(fact) = self.backlog.pop_front() {
+            if let Err(fact) = self.try_tell(fact) {
+                self.backlog.push_front(fact);
+                break;
+            }
         }
     }
 
@@ -256,28 +291,6 @@ fn rtcp(rtp: SocketAddr) -> SocketAddr {
     SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1))
 }
 
-impl Lag {
-    /// What waited the longest: a timer that was due before the loop came to it, or whatever came while the
-    /// loop was busy.
-    fn note(&mut self, begun: Instant, due: Option<Instant>, done: Instant) {
-        let oldest = due.map_or(begun, |due| due.min(begun));
-        self.worst = self.worst.max(done.since(oldest));
-    }
-
-    fn tell(&mut self, worker: &Worker, now: Instant) {
-        if now < self.next_tell {
-            return;
-        }
-        self.next_tell = now + TELL_EVERY;
-        let worst = std::mem::take(&mut self.worst);
-        worker.load.lag_us.store(u64::try_from(worst.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        let label = worker.id.to_string();
-        metrics::gauge!("hotdesk_media_loop_lag_seconds", "worker" => label.clone()).set(worst.as_secs_f64());
-        metrics::gauge!("hotdesk_media_legs", "worker" => label)
-            .set(worker.load.legs.load(Ordering::Relaxed) as f64);
-    }
-}
-
 /// Waits for a datagram, an order, or the next deadline.
 fn wait(
     plane: &Plane,
@@ -287,7 +300,7 @@ fn wait(
     now: Instant,
 ) -> io::Result<()> {
     let until_due = plane.poll_timeout().map(|deadline| deadline.at.since(now));
-    let retry = (!outlets.backlog.is_empty()).then_some(RETRY);
+    let retry = (!outlets.news.backlog.is_empty()).then_some(RETRY);
     let now_at_once = outlets.ports.is_readable().then_some(Duration::ZERO);
     // an idle worker still tells that it is not late any more
     let timeout = [until_due, retry, now_at_once, Some(TELL_EVERY)].into_iter().flatten().min();
@@ -297,5 +310,30 @@ fn wait(
             Ok(())
         }
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media::{LegFigures, LegId};
+
+    #[test]
+    fn a_full_channel_loses_figures_and_keys_and_nothing_else() {
+        let (facts, mut told) = mpsc::channel(1);
+        let mut news = News { id: WorkerId(0), facts, backlog: VecDeque::new() };
+        let leg = LegId(1);
+        news.tell(Fact::Connected { leg });
+        for _ in 0..1000 {
+            news.tell(Fact::Dtmf { leg, key: '5' });
+            news.tell(Fact::Figures { leg, figures: LegFigures::default() });
+        }
+        news.tell(Fact::Lost { leg });
+        assert_eq!(news.backlog, [Fact::Lost { leg }]);
+        let mut next = || told.try_recv().map(|told| told.fact);
+        assert_eq!(next(), Ok(Fact::Connected { leg }));
+        news.retry();
+        assert_eq!(next(), Ok(Fact::Lost { leg }));
+        assert!(news.backlog.is_empty());
     }
 }

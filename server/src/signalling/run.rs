@@ -12,7 +12,7 @@ use super::records::Records;
 use crate::clock::Clock;
 use crate::cti::{self, Cti};
 use crate::engines::supervise;
-use crate::media::{MediaPool, WorkerFact, WorkerId};
+use crate::media::{MediaPool, WorkerFact, WorkerId, makes_leg, refusal};
 use crate::socket::Outgoing;
 
 /// What comes to the switch's loop.
@@ -126,7 +126,8 @@ pub struct Setup {
 pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
     let Setup { mut switch, pool, mut media_facts, cti, records, echo_tests, clock } = setup;
     let running = tokio::spawn(async move {
-        let mut outlets = Outlets { flows: HashMap::new(), workers: BTreeMap::new(), pool, cti, records };
+        let (flows, workers) = (HashMap::new(), BTreeMap::new());
+        let mut outlets = Outlets { flows, workers, pool, cti, records, clock };
         loop {
             outlets.drain(&mut switch).await;
             let wake = switch.poll_timeout();
@@ -162,6 +163,7 @@ struct Outlets {
     pool: Arc<MediaPool>,
     cti: Cti,
     records: Records,
+    clock: Clock,
 }
 
 impl Outlets {
@@ -201,11 +203,26 @@ impl Outlets {
         self.cti.tell(cti::Wish::Stop).await;
     }
 
+    /// Orders something of the call's worker. A call that has none gets one with its first leg, if there is one
+    /// that can take another call.
+    fn ask(&mut self, call: CallId, order: media::Order) -> Result<(), media::Fact> {
+        let worker = match self.workers.get(&call) {
+            Some(worker) => *worker,
+            None if makes_leg(&order) => {
+                let Some(worker) = self.pool.pick() else { return refusal(&order).map_or(Ok(()), Err) };
+                *self.workers.entry(call).or_insert(worker)
+            }
+            None => return Ok(()),
+        };
+        self.pool.order(worker, order)
+    }
+
     async fn drain(&mut self, switch: &mut Switch) {
         while let Some(order) = switch.poll_order() {
-            let pool = &self.pool;
-            let worker = *self.workers.entry(order.call).or_insert_with(|| pool.pick());
-            self.pool.order(worker, order.order);
+            if let Err(refused) = self.ask(order.call, order.order) {
+                observe(&refused, switch);
+                switch.handle_media(refused, self.clock.now());
+            }
         }
         while let Some(transmit) = switch.poll_transmit() {
             metrics::counter!("hotdesk_sip_messages_total", "direction" => "out").increment(1);

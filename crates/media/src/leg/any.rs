@@ -98,8 +98,12 @@ impl Leg for AnyLeg {
         self.leg().poll_timeout()
     }
 
-    fn is_open(&self) -> bool {
-        self.leg().is_open()
+    fn hears(&self) -> bool {
+        self.leg().hears()
+    }
+
+    fn speaks(&self) -> bool {
+        self.leg().speaks()
     }
 
     fn figures(&self) -> LegFigures {

@@ -2,6 +2,8 @@
 
 mod engine;
 mod negotiate;
+mod paths;
+mod sources;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -10,7 +12,7 @@ use std::sync::Arc;
 use str0m::change::SdpPendingOffer;
 use str0m::media::{Mid, Pt};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite, Ssrc};
+use str0m::rtp::{ExtensionValues, RtpPacket, RtpWrite};
 use str0m::{Event, Input, Rtc};
 use timing::{Duration, Instant};
 
@@ -23,6 +25,8 @@ use super::{Agreed, Frame, Leg, Output};
 use crate::codec::{Codec, Content};
 use crate::order::{LegFigures, Transmit};
 use crate::sdp::{Direction, Origin, Payload};
+use paths::Paths;
+use sources::{Newcomer, Sources};
 
 /// A browser checks its consent every four to six seconds (RFC 7675 §5.1); three of them in a row are missing.
 const LOST_AFTER: Duration = Duration::from_secs(20);
@@ -33,10 +37,11 @@ const FIGURES_EVERY: Duration = Duration::from_secs(5);
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// No codec of ours sends as much in one packet; more would not fit into one datagram with its overhead.
 const MAX_PAYLOAD: usize = 1300;
+/// RFC 8489 §5: class and method of what a check and its answer begin with.
+const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
+const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
 /// Rounds of output after one input. The engine needs two or three; the limit keeps a fault in it local.
 const MAX_OUTPUTS: usize = 256;
-/// Sources of a peer that neither announces nor names them: one, and as many changes as calls have transfers.
-const MAX_UNNAMED_SOURCES: usize = 16;
 
 /// One browser, or whatever speaks as one.
 pub(crate) struct BrowserLeg {
@@ -49,8 +54,8 @@ pub(crate) struct BrowserLeg {
     link: Link,
     splice: Splice,
     events: TelephoneEvents,
-    /// Set for a peer whose packets do not say which stream they belong to.
-    unnamed_sources: Option<Vec<u32>>,
+    paths: Paths,
+    sources: Sources,
     reception: Reception,
     packets_out: u64,
     bytes_out: u64,
@@ -101,6 +106,11 @@ enum Link {
 
 impl Leg for BrowserLeg {
     fn handle_datagram(&mut self, source: SocketAddr, local: SocketAddr, bytes: &[u8], now: Instant) {
+        let is_check = bytes.starts_with(&BINDING_REQUEST);
+        if is_check && !self.paths.admits(source, now) {
+            tracing::trace!("a check from one more source");
+            return;
+        }
         let Ok(receive) = Receive::new(Protocol::Udp, source, local, bytes) else {
             tracing::trace!("not a datagram of ours");
             return;
@@ -111,7 +121,11 @@ impl Leg for BrowserLeg {
             tracing::trace!("not from the peer");
             return;
         }
-        self.expect_unnamed_source(bytes, now);
+        if is_check {
+            self.paths.note(source, now);
+        } else {
+            self.expect_source(bytes, now);
+        }
         // a bad datagram is that datagram's fault and never the call's (CVE-2023-49786)
         if let Err(error) = self.rtc.handle_input(input) {
             tracing::debug!(%error, "datagram dropped");
@@ -130,7 +144,7 @@ impl Leg for BrowserLeg {
     }
 
     fn send(&mut self, frame: &Frame, now: Instant) {
-        if !self.is_open() {
+        if !self.hears() {
             return;
         }
         if frame.payload.is_empty() || frame.payload.len() > MAX_PAYLOAD {
@@ -193,7 +207,12 @@ impl Leg for BrowserLeg {
         Some(self.engine_wake.map_or(self.next_watch, |at| at.min(self.next_watch)))
     }
 
-    fn is_open(&self) -> bool {
+    fn hears(&self) -> bool {
+        self.link == Link::Up && matches!(self.direction(), Some(Direction::SendRecv | Direction::RecvOnly))
+    }
+
+    // what a peer sends us on `sendonly` is the microphone of one who holds
+    fn speaks(&self) -> bool {
         self.link == Link::Up && self.direction() == Some(Direction::SendRecv)
     }
 
@@ -235,6 +254,8 @@ impl BrowserLeg {
     /// Takes out all that the engine has. Must follow every change to it.
     fn drain(&mut self, now: Instant) {
         let wall = self.shared.wall(now);
+        // for what is left when the rounds are over; else the engine says when
+        self.engine_wake = Some(now + Duration::from_millis(1));
         for _ in 0..MAX_OUTPUTS {
             match self.rtc.poll_output() {
                 Ok(str0m::Output::Transmit(transmit)) => self.transmit(transmit, now),
@@ -244,7 +265,6 @@ impl BrowserLeg {
                         tracing::debug!(%error, "the engine could not go on");
                     }
                     // asked again, the engine answers with a later time or with output
-                    self.engine_wake = Some(now + Duration::from_millis(1));
                 }
                 Ok(str0m::Output::Timeout(at)) => {
                     self.engine_wake = self.shared.instant(at);
@@ -265,10 +285,15 @@ impl BrowserLeg {
 
     fn transmit(&mut self, transmit: str0m::net::Transmit, now: Instant) {
         let bytes: Vec<u8> = transmit.contents.into();
-        // a STUN binding success response: the check before it had our password
-        if bytes.starts_with(&[0x01, 0x01]) {
+        // the check before it had our password
+        if bytes.starts_with(&BINDING_SUCCESS) {
             self.outbox.push_back(Output::Validated(transmit.destination));
             self.hear(now);
+        }
+        let is_stun = matches!(bytes.first(), Some(0..=3));
+        if self.link == Link::Lost && !is_stun {
+            tracing::trace!("no consent to send");
+            return;
         }
         let (source, destination) = (transmit.source, transmit.destination);
         self.outbox.push_back(Output::Transmit(Transmit { source, destination, bytes }));
@@ -301,6 +326,7 @@ impl BrowserLeg {
             return;
         };
         let ssrc: u32 = *packet.header.ssrc;
+        self.sources.prove(ssrc);
         let arrival = Arrival {
             ssrc,
             sequence: *packet.seq_no,
@@ -312,7 +338,7 @@ impl BrowserLeg {
         match content {
             Content::Audio(_) => self.hear_audio(now),
             Content::Events(_) => {
-                let key = self.events.handle_payload(ssrc, packet.header.timestamp, &packet.payload);
+                let key = self.events.handle_payload(ssrc, packet.header.timestamp, &packet.payload, now);
                 self.outbox.extend(key.map(Output::Key));
             }
         }
@@ -346,7 +372,7 @@ impl BrowserLeg {
         if self.link == Link::Up && now.since(self.heard) >= LOST_AFTER {
             self.move_link(Link::Lost, now);
         }
-        if !self.is_open() {
+        if !self.speaks() {
             self.audio_heard = now;
         } else if !self.silent && now.since(self.audio_heard) >= SILENT_AFTER {
             self.silent = true;
@@ -376,21 +402,22 @@ impl BrowserLeg {
         }
     }
 
-    /// The engine tells streams by announced sources or by the mid in each packet. A peer that gives neither
-    /// has but one stream, so that whatever comes is its audio; SRTP still has to authenticate it.
-    fn expect_unnamed_source(&mut self, bytes: &[u8], now: Instant) {
-        let Some(known) = &mut self.unnamed_sources else { return };
-        let [first, second, ..] = *bytes else { return };
-        let is_rtp = (128..192).contains(&first) && !(64..96).contains(&(second & 0x7f));
-        let Some(ssrc) = bytes.get(8..12).and_then(|ssrc| ssrc.try_into().ok()).map(u32::from_be_bytes)
-        else {
+    /// Lets the engine take the packet if it is RTP of ours from a source not yet known; SRTP still has to
+    /// authenticate it.
+    fn expect_source(&mut self, bytes: &[u8], now: Instant) {
+        let Some((number, ssrc)) = sources::rtp_source(bytes) else { return };
+        let settled = matches!(self.negotiation, Negotiation::Settled(_));
+        if !settled || !self.payloads.iter().any(|payload| payload.number == number) {
             return;
-        };
-        if is_rtp && ssrc != 0 && known.len() < MAX_UNNAMED_SOURCES && !known.contains(&ssrc) {
-            known.push(ssrc);
-            self.rtc.direct_api().expect_stream_rx(Ssrc::from(ssrc), None, self.mid, None);
-            self.drain(now);
         }
+        let Some(Newcomer { ssrc, instead_of }) = self.sources.admit(ssrc) else { return };
+        let mut api = self.rtc.direct_api();
+        if let Some(displaced) = instead_of {
+            api.remove_stream_rx(displaced.into());
+        }
+        // nobody sends a packet of speech twice
+        api.expect_stream_rx(ssrc.into(), None, self.mid, None).suppress_nack(true);
+        self.drain(now);
     }
 }
 

@@ -38,8 +38,10 @@ pub(crate) trait Leg {
     fn close(&mut self, now: Instant);
     fn poll(&mut self) -> Option<Output>;
     fn poll_timeout(&self) -> Option<Instant>;
-    /// Whether the peer is up and wants audio both ways.
-    fn is_open(&self) -> bool;
+    /// Whether the peer is up and wants to be sent audio.
+    fn hears(&self) -> bool;
+    /// Whether the peer is up and what it sends is meant for others.
+    fn speaks(&self) -> bool;
     fn figures(&self) -> LegFigures;
 }
 

@@ -125,7 +125,7 @@ impl Leg for RtpLeg {
         }
         if matches!(frame.content, Content::Events(_)) {
             self.skip(frame);
-            self.keypad.take(frame);
+            self.keypad.take(frame, now);
             return self.press(now);
         }
         if self.keypad.is_down() || frame.payload.is_empty() || frame.payload.len() > MAX_PAYLOAD {
@@ -170,8 +170,14 @@ impl Leg for RtpLeg {
             .min()
     }
 
-    fn is_open(&self) -> bool {
-        self.hears() && self.speaks()
+    fn hears(&self) -> bool {
+        // a peer that is lost may still hear
+        self.link != Link::Waiting
+            && matches!(self.direction(), Some(Direction::SendRecv | Direction::RecvOnly))
+    }
+
+    fn speaks(&self) -> bool {
+        self.link != Link::Waiting && self.direction() == Some(Direction::SendRecv)
     }
 
     fn figures(&self) -> LegFigures {
@@ -190,16 +196,6 @@ impl Leg for RtpLeg {
 }
 
 impl RtpLeg {
-    /// Whether the peer is up and wants to be sent audio. A peer that is lost may still hear.
-    fn hears(&self) -> bool {
-        self.link != Link::Waiting && self.direction() == Some(Direction::SendRecv)
-    }
-
-    /// Whether the peer is up and what it sends is meant for others.
-    fn speaks(&self) -> bool {
-        self.link != Link::Waiting && self.direction() == Some(Direction::SendRecv)
-    }
-
     fn settled(&self) -> Option<&Settled> {
         match &self.negotiation {
             Negotiation::Settled(settled) => Some(settled),
@@ -250,7 +246,7 @@ impl RtpLeg {
         match content {
             Content::Audio(_) => self.hear_audio(now),
             Content::Events(_) => {
-                let key = self.events.handle_payload(header.ssrc, header.timestamp, &packet.payload);
+                let key = self.events.handle_payload(header.ssrc, header.timestamp, &packet.payload, now);
                 self.outbox.extend(key.map(Output::Key));
             }
         }

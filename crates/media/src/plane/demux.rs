@@ -1,17 +1,21 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
+use timing::{Duration, Instant};
+
 use crate::order::LegId;
 
-/// A browser on the move has a handful of addresses; the oldest is forgotten.
-const MAX_SOURCES: usize = 8;
+/// As many as a leg lets check at a time; the one unheard of the longest is forgotten.
+const MAX_SOURCES: usize = 32;
+/// A source belongs to its leg for so long after its last check: three that a browser sends (RFC 7675 §5.1).
+const OWNED_FOR: Duration = Duration::from_secs(15);
 
 /// Which leg a datagram is for: checks by our ICE user fragment, all else by an address from which a check of
 /// that leg was in order. No leg is ever searched for by trial.
 #[derive(Debug, Default)]
 pub(super) struct Demux {
     by_fragment: HashMap<String, LegId>,
-    by_source: HashMap<SocketAddr, LegId>,
+    by_source: HashMap<SocketAddr, Owner>,
     /// What is known of each leg, to forget it with.
     of_leg: BTreeMap<LegId, Known>,
 }
@@ -19,7 +23,14 @@ pub(super) struct Demux {
 #[derive(Debug, Default)]
 struct Known {
     fragment: String,
+    /// The one that checked last at the end.
     sources: VecDeque<SocketAddr>,
+}
+
+#[derive(Debug)]
+struct Owner {
+    leg: LegId,
+    checked: Instant,
 }
 
 /// By what a datagram is to be assigned (RFC 7983 §7).
@@ -38,7 +49,7 @@ impl Demux {
     }
 
     pub(super) fn by_source(&self, source: SocketAddr) -> Option<LegId> {
-        self.by_source.get(&source).copied()
+        self.by_source.get(&source).map(|owner| owner.leg)
     }
 
     /// Makes `ufrag` the fragment of `leg`, in place of a former one.
@@ -51,16 +62,18 @@ impl Demux {
         }
     }
 
-    /// What comes from `source` is for `leg` from now on: the newest check in order decides.
-    pub(super) fn validate(&mut self, source: SocketAddr, leg: LegId) {
-        match self.by_source.insert(source, leg) {
-            Some(before) if before == leg => return,
-            Some(before) => {
-                if let Some(known) = self.of_leg.get_mut(&before) {
-                    known.sources.retain(|known| *known != source);
-                }
-            }
-            None => {}
+    /// A check of `leg` from `source` was in order: what else comes from there is for this leg, unless it is
+    /// another's. A check tells who sent it but not from where, so that it takes no source from a leg that
+    /// goes on checking from it.
+    pub(super) fn validate(&mut self, source: SocketAddr, leg: LegId, now: Instant) {
+        let former = self.by_source.get(&source);
+        if former.is_some_and(|owner| owner.leg != leg && now.since(owner.checked) < OWNED_FOR) {
+            return;
+        }
+        if let Some(former) = self.by_source.insert(source, Owner { leg, checked: now })
+            && let Some(known) = self.of_leg.get_mut(&former.leg)
+        {
+            known.sources.retain(|known| *known != source);
         }
         let known = self.of_leg.entry(leg).or_default();
         if known.sources.len() == MAX_SOURCES
@@ -152,11 +165,20 @@ mod tests {
         }
     }
 
+    fn at(seconds: u64) -> Instant {
+        Instant::ORIGIN + Duration::from_secs(seconds)
+    }
+
     #[test]
-    fn the_newest_check_in_order_owns_its_source() {
+    fn a_source_stays_with_the_leg_that_goes_on_checking_from_it() {
         let mut demux = Demux::default();
-        demux.validate(port(1), LegId(1));
-        demux.validate(port(1), LegId(2));
+        for second in (0..60).step_by(5) {
+            demux.validate(port(1), LegId(1), at(second));
+            demux.validate(port(1), LegId(2), at(second + 4));
+            assert_eq!(demux.by_source(port(1)), Some(LegId(1)));
+        }
+        demux.validate(port(1), LegId(2), at(55 + 15));
+        assert_eq!(demux.by_source(port(1)), Some(LegId(2)), "its former leg is not there any more");
         demux.forget(LegId(1));
         assert_eq!(demux.by_source(port(1)), Some(LegId(2)));
         demux.forget(LegId(2));
@@ -164,13 +186,15 @@ mod tests {
     }
 
     #[test]
-    fn a_leg_keeps_its_newest_sources_and_one_fragment() {
+    fn a_leg_keeps_the_sources_that_checked_last_and_one_fragment() {
         let mut demux = Demux::default();
-        for number in 0..20 {
-            demux.validate(port(number), LegId(1));
+        for number in 0..100 {
+            demux.validate(port(1000), LegId(1), at(0));
+            demux.validate(port(number), LegId(1), at(0));
         }
-        assert_eq!(demux.by_source(port(11)), None);
-        assert_eq!(demux.by_source(port(12)), Some(LegId(1)));
+        assert_eq!(demux.by_source(port(1000)), Some(LegId(1)), "the renewed");
+        assert_eq!(demux.by_source(port(68)), None);
+        assert_eq!(demux.by_source(port(69)), Some(LegId(1)));
         assert_eq!(demux.by_source.len(), MAX_SOURCES);
         demux.name(LegId(1), "before".into());
         demux.name(LegId(1), "after".into());

@@ -6,12 +6,9 @@ use crate::codec::{Codec, Content};
 
 /// DTLS-SRTP, and what older stacks call it.
 const PROFILES: [&str; 4] = ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP"];
-const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// What the engine keeps of a mid; a longer one is replaced on the way in and restored on the way out.
 const ENGINE_MID_LEN: usize = 16;
-/// A browser has one audio source a stream; some announce a second for redundancy.
-const MAX_SSRCS: usize = 4;
 
 /// A payload type and what it stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,8 +29,8 @@ pub(crate) struct Audio {
     pub(crate) payloads: Vec<Payload>,
     password: String,
     setup: &'static str,
-    extensions: Vec<(u8, &'static str)>,
-    ssrcs: Vec<u32>,
+    /// The id of the one header extension that we use, where the peer has it.
+    audio_level: Option<u8>,
 }
 
 impl Audio {
@@ -83,8 +80,7 @@ impl Audio {
             fingerprint,
             setup,
             payloads: payloads(media)?,
-            extensions: extensions(description, media),
-            ssrcs: ssrcs(media),
+            audio_level: audio_level(description, media),
         })
     }
 
@@ -113,11 +109,6 @@ impl Audio {
             .collect()
     }
 
-    /// Whether sources can be told by the mid in their packets or were announced.
-    pub(crate) fn names_its_sources(&self) -> bool {
-        !self.ssrcs.is_empty() || self.extensions.iter().any(|(_, uri)| *uri == MID_URI)
-    }
-
     /// The mid under which the engine knows this stream: the peer's, if the engine can spell it.
     pub(crate) fn engine_mid(&self) -> &str {
         let spellable = |mid: &&String| {
@@ -129,7 +120,8 @@ impl Audio {
     /// A description of this stream alone, for the engine, with these payload types.
     ///
     /// There are no candidates in it: as ICE-lite we only answer checks, so that a peer cannot make us send
-    /// anywhere by writing an address.
+    /// anywhere by writing an address. Neither are the peer's RTP sources and the mid of its packets: the leg
+    /// tells the engine itself which sources to expect.
     pub(crate) fn for_engine(&self, mid: &str, payloads: &[Payload]) -> String {
         let mut sdp = String::with_capacity(1024);
         let numbers: Vec<String> = payloads.iter().map(|payload| payload.number.to_string()).collect();
@@ -145,10 +137,8 @@ impl Audio {
             self.setup,
             self.direction,
         );
-        for (id, uri) in &self.extensions {
-            if *uri != MID_URI || self.mid.as_deref() == Some(mid) {
-                let _ = write!(sdp, "a=extmap:{id} {uri}\r\n");
-            }
+        if let Some(id) = self.audio_level {
+            let _ = write!(sdp, "a=extmap:{id} {AUDIO_LEVEL_URI}\r\n");
         }
         for payload in payloads {
             let number = payload.number;
@@ -164,9 +154,6 @@ impl Audio {
                     write!(sdp, "a=rtpmap:{number} telephone-event/{rate}\r\na=fmtp:{number} 0-16\r\n")
                 }
             };
-        }
-        for ssrc in &self.ssrcs {
-            let _ = write!(sdp, "a=ssrc:{ssrc} cname:peer\r\n");
         }
         sdp
     }
@@ -216,38 +203,13 @@ fn usage(encoding: &str) -> Option<Content> {
     }
 }
 
-/// The header extensions that we use, each id and each use once (RFC 8285 §5).
-fn extensions(description: &Description<'_>, media: &MediaSection<'_>) -> Vec<(u8, &'static str)> {
-    let mut extensions: Vec<(u8, &'static str)> = Vec::new();
-    for extmap in description.values_for(media, "extmap") {
+/// The id of the audio level in the one-byte form (RFC 6464, RFC 8285 §4.2).
+fn audio_level(description: &Description<'_>, media: &MediaSection<'_>) -> Option<u8> {
+    description.values_for(media, "extmap").into_iter().find_map(|extmap| {
         let mut words = extmap.split_ascii_whitespace();
-        let id = words.next().and_then(|id| id.split('/').next()?.parse::<u8>().ok());
-        let uri = match words.next() {
-            Some(MID_URI) => MID_URI,
-            Some(AUDIO_LEVEL_URI) => AUDIO_LEVEL_URI,
-            _ => continue,
-        };
-        let Some(id @ 1..=14) = id else { continue };
-        if !extensions.iter().any(|known| known.0 == id || known.1 == uri) {
-            extensions.push((id, uri));
-        }
-    }
-    extensions
-}
-
-fn ssrcs(media: &MediaSection<'_>) -> Vec<u32> {
-    let mut ssrcs = Vec::new();
-    for value in media.values("ssrc") {
-        let number = value.split_ascii_whitespace().next().and_then(|number| number.parse::<u32>().ok());
-        if let Some(ssrc) = number
-            && ssrc != 0
-            && !ssrcs.contains(&ssrc)
-            && ssrcs.len() < MAX_SSRCS
-        {
-            ssrcs.push(ssrc);
-        }
-    }
-    ssrcs
+        let id = words.next()?.split('/').next()?.parse::<u8>().ok()?;
+        (words.next() == Some(AUDIO_LEVEL_URI) && (1..=14).contains(&id)).then_some(id)
+    })
 }
 
 /// Exactly one SHA-256 fingerprint, in the engine's spelling.
@@ -315,7 +277,9 @@ mod tests {
                 assert_eq!(sdp.split("\r\n").filter(|known| **known == line).count(), 1, "{line} in\n{sdp}");
             }
             assert!(sdp.contains("m=audio 9 UDP/TLS/RTP/SAVPF "), "{sdp}");
-            assert!(!sdp.contains("candidate"), "{sdp}");
+            for absent in ["candidate", "a=ssrc", "sdes:mid"] {
+                assert!(!sdp.contains(absent), "{sdp}");
+            }
         }
     }
 
@@ -338,11 +302,11 @@ mod tests {
     }
 
     #[test]
-    fn header_extensions_keep_their_ids_and_all_but_two_are_dropped() {
+    fn the_audio_level_keeps_its_id_and_all_other_extensions_are_dropped() {
         let audio = find(samples::FIREFOX).expect("a sample");
         let sdp = audio.for_engine("0", &audio.payloads_for(Codec::Opus));
-        assert!(sdp.contains(&format!("a=extmap:3 {MID_URI}\r\n")), "{sdp}");
-        assert_eq!(sdp.matches("a=extmap").count(), 2, "{sdp}");
+        assert!(sdp.contains(&format!("a=extmap:1 {AUDIO_LEVEL_URI}\r\n")), "{sdp}");
+        assert_eq!(sdp.matches("a=extmap").count(), 1, "{sdp}");
     }
 
     #[test]
@@ -375,11 +339,10 @@ mod tests {
     }
 
     #[test]
-    fn a_mid_that_the_engine_cannot_spell_is_replaced_without_its_extension() {
+    fn a_mid_that_the_engine_cannot_spell_is_replaced() {
         for mid in ["audio-1", "a-mid-that-is-quite-long"] {
             let audio = find(&samples::CHROMIUM.replace("a=mid:0", &format!("a=mid:{mid}"))).expect("fine");
             assert_eq!(audio.engine_mid(), "0");
-            assert!(!audio.for_engine("0", &[]).contains(MID_URI));
         }
     }
 

@@ -7,6 +7,8 @@ const MAX_BYTES: usize = 64 * 1024;
 const MAX_LINES: usize = 512;
 const MAX_MEDIA: usize = 8;
 const MAX_CANDIDATES: usize = 64;
+/// There are no more payload types (RFC 3551 §6).
+const MAX_FORMATS: usize = 128;
 /// Longer attribute lines are skipped: nothing that we use comes near it (a fingerprint has 103 bytes).
 const MAX_ATTRIBUTE: usize = 2048;
 
@@ -60,7 +62,13 @@ impl<'a> Description<'a> {
                 "m" if description.media.len() == MAX_MEDIA => {
                     return Err(Unsupported::TooLarge { what: "m-lines", limit: MAX_MEDIA });
                 }
-                "m" => description.media.push(MediaSection::parse(value).map_err(malformed)?),
+                "m" => {
+                    let media = MediaSection::parse(value).map_err(malformed)?;
+                    if media.formats.len() > MAX_FORMATS {
+                        return Err(Unsupported::TooLarge { what: "formats", limit: MAX_FORMATS });
+                    }
+                    description.media.push(media);
+                }
                 "c" => match description.media.last_mut() {
                     Some(media) => media.connection = Some(value),
                     None => description.connection = Some(value),
@@ -115,34 +123,28 @@ impl<'a> Description<'a> {
 
     /// The mids of the first BUNDLE group (RFC 9143).
     pub(crate) fn bundle(&self) -> Option<Vec<&'a str>> {
+        self.bundles().next()
+    }
+
+    fn bundles(&self) -> impl Iterator<Item = Vec<&'a str>> {
         value_of(&self.attributes, "group")
-            .find_map(|group| group.strip_prefix("BUNDLE"))
+            .filter_map(|group| group.strip_prefix("BUNDLE"))
             .map(|mids| mids.split_ascii_whitespace().collect())
     }
 
-    /// RFC 8843 §8.1: bundled streams share one payload type space. str0m 0.25 panics where they do not; the
-    /// check is made over all m-lines, bundled or not, since a peer gains nothing by such a clash.
+    /// RFC 9143 §9.1: the streams of one BUNDLE group share one payload type space. Others have their own.
     fn check_payload_types(&self) -> Result<(), Unsupported> {
-        let mut meanings: BTreeMap<u8, String> = BTreeMap::new();
+        let bundles: Vec<Vec<&str>> = self.bundles().collect();
+        let mut meanings: BTreeMap<(usize, u8), String> = BTreeMap::new();
         for media in self.media.iter().filter(|media| media.is_rtp()) {
-            let mut own: BTreeMap<u8, String> = BTreeMap::new();
-            for rtpmap in value_of(&media.attributes, "rtpmap") {
-                let (payload_type, encoding) = payload_attribute(rtpmap)?;
-                if own.insert(payload_type, encoding.trim().to_ascii_lowercase()).is_some() {
-                    return Err(Unsupported::PayloadTypeConflict { payload_type });
-                }
-            }
-            for format in &media.formats {
-                let payload_type = payload_type(format)?;
-                if let Some(encoding) = static_encoding(payload_type) {
-                    own.entry(payload_type).or_insert_with(|| encoding.into());
-                }
-            }
-            for fmtp in value_of(&media.attributes, "fmtp") {
-                payload_attribute(fmtp)?;
-            }
-            for (payload_type, encoding) in own {
-                let known = meanings.entry(payload_type).or_insert_with(|| encoding.clone());
+            let encodings = media.encodings()?;
+            let mid = media.attribute("mid");
+            let Some(bundle) = bundles.iter().position(|mids| mid.is_some_and(|mid| mids.contains(&mid)))
+            else {
+                continue;
+            };
+            for (payload_type, encoding) in encodings {
+                let known = meanings.entry((bundle, payload_type)).or_insert_with(|| encoding.clone());
                 if *known != encoding {
                     return Err(Unsupported::PayloadTypeConflict { payload_type });
                 }
@@ -180,6 +182,30 @@ impl<'a> MediaSection<'a> {
 
     pub(crate) fn has_flag(&self, name: &str) -> bool {
         self.attributes.contains(&name)
+    }
+
+    /// What each payload type of this m-line stands for, in one spelling.
+    fn encodings(&self) -> Result<BTreeMap<u8, String>, Unsupported> {
+        let mut encodings: BTreeMap<u8, String> = BTreeMap::new();
+        for rtpmap in self.values("rtpmap") {
+            let (payload_type, encoding) = payload_attribute(rtpmap)?;
+            let encoding = encoding.trim().to_ascii_lowercase();
+            // one channel is what goes without saying (RFC 8866 §6.6)
+            let encoding = encoding.strip_suffix("/1").map(str::to_owned).unwrap_or(encoding);
+            if encodings.insert(payload_type, encoding).is_some() {
+                return Err(Unsupported::PayloadTypeConflict { payload_type });
+            }
+        }
+        for format in &self.formats {
+            let payload_type = payload_type(format)?;
+            if let Some(encoding) = static_encoding(payload_type) {
+                encodings.entry(payload_type).or_insert_with(|| encoding.into());
+            }
+        }
+        for fmtp in self.values("fmtp") {
+            payload_attribute(fmtp)?;
+        }
+        Ok(encodings)
     }
 
     /// Port zero refuses a stream (RFC 3264 §6), unless the stream rides on another one (RFC 9143 §6).
@@ -255,10 +281,21 @@ mod tests {
         assert_eq!(refused(&twice), Unsupported::PayloadTypeConflict { payload_type: 111 });
         let hidden = samples::CHROMIUM.replace("a=rtpmap:0 PCMU/8000", "a=rtpmap:0 opus/48000/2");
         let second = "m=audio 9 RTP/AVP 0\r\na=mid:1\r\n";
+        let bundled = hidden.replace("BUNDLE 0", "BUNDLE 0 1");
         assert_eq!(
-            refused(&format!("{hidden}{second}")),
+            refused(&format!("{bundled}{second}")),
             Unsupported::PayloadTypeConflict { payload_type: 0 }
         );
+        for apart in [hidden.clone(), hidden.replace("BUNDLE 0", "BUNDLE 0\r\na=group:BUNDLE 1")] {
+            Description::parse(&format!("{apart}{second}")).expect("streams of their own");
+        }
+    }
+
+    #[test]
+    fn one_channel_said_and_unsaid_is_the_same_codec() {
+        let bundled = samples::CHROMIUM.replace("BUNDLE 0", "BUNDLE 0 1");
+        let second = "m=audio 9 RTP/AVP 0\r\na=mid:1\r\na=rtpmap:0 PCMU/8000/1\r\n";
+        Description::parse(&format!("{bundled}{second}")).expect("no conflict");
     }
 
     #[test]
@@ -277,6 +314,8 @@ mod tests {
         assert!(large(format!("{}a=x:{}\r\n", samples::CHROMIUM, "y".repeat(70_000))));
         assert!(large(format!("{}{}", samples::CHROMIUM, "a=x\r\n".repeat(10_000))));
         assert!(large(format!("{}{}", samples::CHROMIUM, "m=audio 9 RTP/AVP 0\r\n".repeat(9))));
+        let formats = format!("m=audio 9 RTP/AVP{}\r\n", " 0".repeat(129));
+        assert!(large(format!("{}{formats}", samples::CHROMIUM)));
         let candidates = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n".repeat(100);
         assert!(large(format!("{}{candidates}", samples::CHROMIUM)));
     }

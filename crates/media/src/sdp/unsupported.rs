@@ -20,7 +20,7 @@ pub enum Unsupported {
         /// What is wrong there.
         what: &'static str,
     },
-    /// One payload type for two codecs within a BUNDLE group (RFC 8843 §8.1).
+    /// One payload type for two codecs within a BUNDLE group (RFC 9143 §9.1).
     #[error("payload type {payload_type} stands for two codecs")]
     PayloadTypeConflict {
         /// The payload type.

@@ -10,6 +10,7 @@ use media::{
     Certificate, Codec, CodecPreference, Config, Direction, Fact, LegId, Order, Plane, Style, Transmit,
 };
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
+use str0m::config::DtlsCert;
 use str0m::format::{Codec as EngineCodec, FormatParams};
 use str0m::media::{Direction as EngineDirection, Frequency, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
@@ -27,6 +28,10 @@ pub struct World {
     pub facts: Vec<Fact>,
     /// Everything that the plane sent.
     pub sent: Vec<Transmit>,
+    /// The last connectivity check of each client.
+    pub checks: BTreeMap<SocketAddr, Vec<u8>>,
+    /// What the clients that are added prove themselves with; each by one of its own where there is none.
+    pub certificate: Option<DtlsCert>,
     clients: BTreeMap<SocketAddr, Client>,
     epoch: std::time::Instant,
 }
@@ -81,6 +86,8 @@ impl World {
             now: Instant::from_micros(1_000_000),
             facts: vec![],
             sent: vec![],
+            checks: BTreeMap::new(),
+            certificate: None,
             clients: BTreeMap::new(),
             epoch,
         }
@@ -113,6 +120,9 @@ impl World {
     pub fn add_with(&mut self, number: u16, codecs: impl FnOnce(&mut RtcConfig)) {
         let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs();
         codecs(&mut config);
+        if let Some(certificate) = &self.certificate {
+            config = config.set_dtls_cert(certificate.clone());
+        }
         let wall = self.epoch + self.now.since_origin();
         let mut rtc = config.build(wall);
         rtc.add_local_candidate(Candidate::host(address(number), "udp").expect("a candidate"));
@@ -283,6 +293,9 @@ impl World {
                 let outgoing: Vec<Transmit> = client.outbox.drain(..).collect();
                 for transmit in outgoing.into_iter().filter(|_| client.online) {
                     moved = true;
+                    if transmit.bytes.starts_with(&[0, 1]) {
+                        self.checks.insert(from, transmit.bytes.clone());
+                    }
                     self.plane.handle_datagram(from, transmit.destination, &transmit.bytes, self.now);
                 }
             }
@@ -321,6 +334,12 @@ impl World {
 }
 
 impl Client {
+    /// Says goodbye to the server.
+    pub fn close(&mut self) {
+        self.rtc.close().expect("a goodbye");
+        self.drain(self.wake);
+    }
+
     pub fn mid(&self) -> String {
         self.mid.expect("an offer").to_string()
     }

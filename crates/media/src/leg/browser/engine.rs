@@ -67,8 +67,7 @@ impl Shared {
             .set_stats_interval(Some(STATS_EVERY))
             // transport-wide feedback would cost one more packet for every three
             .clear_extension_map()
-            .set_extension(1, Extension::AudioLevel)
-            .set_extension(4, Extension::RtpMid);
+            .set_extension(1, Extension::AudioLevel);
         *config.codec_config() =
             CodecConfig::new_from_payload_params(payloads.iter().copied().map(parameters).collect());
         let mut rtc = config.build(self.wall(now));

@@ -8,6 +8,8 @@ use str0m::media::{Direction as EngineDirection, MediaKind, Mid};
 use timing::Instant;
 
 use super::engine::{Fresh, Shared, offered_payloads};
+use super::paths::Paths;
+use super::sources::Sources;
 use super::{BrowserLeg, FIGURES_EVERY, Link, Negotiation, Settled, WATCH_EVERY};
 use crate::codec::{Codec, CodecPreference, Content};
 use crate::leg::reception::Reception;
@@ -35,7 +37,6 @@ impl BrowserLeg {
         let answer = take_offer(&mut rtc, &audio.for_engine(audio.engine_mid(), &payloads))?;
         let settled = Negotiation::Settled(Settled::of(&audio, codec));
         let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, settled, payloads, now);
-        leg.unnamed_sources = (!audio.names_its_sources()).then(Vec::new);
         let answer = leg.dress(|origin| dress_answer(&answer, origin, &description, &audio));
         leg.drain(now);
         Ok((leg, answer))
@@ -99,7 +100,6 @@ impl BrowserLeg {
         self.rtc.sdp_api().accept_answer(pending, engine_answer).map_err(engine)?;
         self.negotiation = Negotiation::Settled(settled);
         self.payloads = payloads;
-        self.unnamed_sources = (!audio.names_its_sources()).then(Vec::new);
         self.drain(now);
         Ok(agreed)
     }
@@ -107,7 +107,7 @@ impl BrowserLeg {
     /// A later offer of the peer. On an error the media goes on as before.
     ///
     /// Another certificate means another peer connection: a reloaded page, or another device after a transfer.
-    /// The engine keeps its first fingerprint for good, so that it is replaced.
+    /// The engine keeps its first fingerprint for good, so that it is replaced; and one that was closed stays so.
     pub(crate) fn accept_reoffer(
         &mut self,
         fresh: &Fresh,
@@ -120,7 +120,7 @@ impl BrowserLeg {
         let codec = before.agreed.codec;
         let description = Description::parse(offer)?;
         let audio = Audio::find(&description)?;
-        if audio.fingerprint != before.fingerprint {
+        if audio.fingerprint != before.fingerprint || self.link == Link::Closed {
             return self.start_over(fresh, offer, codec, now);
         }
         if audio.index != before.index {
@@ -140,7 +140,11 @@ impl BrowserLeg {
         let kept: Vec<Payload> =
             payloads.into_iter().filter(|payload| self.payloads.contains(payload)).collect();
         let engine_offer = audio.for_engine(&self.mid, &kept);
+        let former = self.ufrag();
         let answer = take_offer(&mut self.rtc, &engine_offer)?;
+        if self.ufrag() != former {
+            self.paths.clear();
+        }
         let settled = Settled::of(&audio, codec);
         let agreed = settled.agreed;
         self.negotiation = Negotiation::Settled(settled);
@@ -171,12 +175,15 @@ impl BrowserLeg {
             return Err(Unsupported::OutOfOrder { what: "nothing was settled" });
         };
         let agreed = settled.agreed;
+        let was_up = self.link == Link::Up;
         self.close(now);
         leg.reception = std::mem::take(&mut self.reception);
         leg.packets_out = self.packets_out;
         leg.bytes_out = self.bytes_out;
-        // the goodbye of the old engine; what it says of its own end is no fact about the leg
+        // what the old engine says of its own end is no fact about the leg; that a connected leg is not
+        // connected any more is
         self.outbox.retain(|output| !matches!(output, Output::Lost));
+        self.outbox.extend(was_up.then_some(Output::Lost));
         self.outbox.append(&mut leg.outbox);
         std::mem::swap(&mut self.outbox, &mut leg.outbox);
         *self = leg;
@@ -204,7 +211,8 @@ impl BrowserLeg {
             link: Link::New,
             splice: Splice::new(fresh.first_sequence, fresh.first_timestamp),
             events: TelephoneEvents::default(),
-            unnamed_sources: None,
+            paths: Paths::default(),
+            sources: Sources::default(),
             reception: Reception::default(),
             packets_out: 0,
             bytes_out: 0,

@@ -45,10 +45,10 @@ pub(super) struct Tone {
 
 impl Keypad {
     /// Takes a packet of another leg's telephone events.
-    pub(super) fn take(&mut self, frame: &Frame) {
-        let pressed = self.presses.handle_payload(frame.ssrc, frame.timestamp, &frame.payload).is_some();
+    pub(super) fn take(&mut self, frame: &Frame, now: Instant) {
+        let key = self.presses.handle_payload(frame.ssrc, frame.timestamp, &frame.payload, now);
         if let Some(event) = frame.payload.first()
-            && pressed
+            && key.is_some()
             && self.waiting.len() < MOST_WAITING
         {
             self.waiting.push_back(*event);
@@ -103,7 +103,7 @@ mod tests {
     use crate::codec::Content;
 
     fn press(keypad: &mut Keypad, event: u8, timestamp: u32) {
-        keypad.take(&Frame {
+        let frame = Frame {
             content: Content::Events(48_000),
             payload: vec![event, END, 0, 1].into(),
             ssrc: 1,
@@ -111,7 +111,9 @@ mod tests {
             timestamp,
             marker: true,
             audio_level: None,
-        });
+        };
+        // as if each was pressed when its timestamp says
+        keypad.take(&frame, Instant::from_micros(u64::from(timestamp) * 125));
     }
 
     fn run(keypad: &mut Keypad) -> Vec<(u64, Tone)> {
