@@ -11,6 +11,7 @@ use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
 
 use crate::http::Origins;
+use crate::media::PortRange;
 
 /// All settings, each with a default that suits a first try on one's own machine.
 #[derive(Clone, Debug, Deserialize)]
@@ -100,6 +101,8 @@ pub struct Media {
     pub addresses: Vec<IpAddr>,
     /// The first media worker's UDP port; each further worker takes the next one.
     pub port: u16,
+    /// The UDP ports for phones, exchanges and carriers that speak plain RTP; the workers share them.
+    pub rtp_ports: PortRange,
     /// How many media workers run; 0: one less than there are cores, at least one.
     pub workers: u16,
 }
@@ -146,7 +149,8 @@ impl Default for Auth {
 
 impl Default for Media {
     fn default() -> Self {
-        Media { addresses: Vec::new(), port: 7000, workers: 0 }
+        let rtp_ports = PortRange::new(20_000, 29_999).expect("a range of whole pairs");
+        Media { addresses: Vec::new(), port: 7000, rtp_ports, workers: 0 }
     }
 }
 
@@ -272,6 +276,11 @@ impl Config {
                 self.media.port.checked_add(self.media.workers).is_some(),
                 "media.port",
                 "too high: every media worker takes the next port",
+            ),
+            (
+                !self.media.rtp_ports.ports().contains(&self.media.port),
+                "media.rtp_ports",
+                "holds media.port, which is for browsers",
             ),
         ];
         if let Some((_, key, message)) = rules.into_iter().find(|(holds, ..)| !holds) {
@@ -447,6 +456,7 @@ mod tests {
             "[media]\naddresses = [\"ff02::1\"]",
             "[media]\naddresses = [\"255.255.255.255\"]",
             "[media]\naddresses = [\"169.254.1.1\"]",
+            "[media]\nport = 20000",
         ] {
             assert!(load(text, &[]).unwrap().check().is_err(), "{text}");
         }

@@ -36,6 +36,7 @@ pub async fn start(
     let (pool, media_facts) = MediaPool::start(media::Config {
         addresses: media_addresses(config),
         port: config.media.port,
+        rtp_ports: config.media.rtp_ports,
         workers: config.media.workers,
         epoch: clock.epoch(),
         seed: random_bytes()?,

@@ -1,11 +1,11 @@
-//! Media of one worker: browser legs over WebRTC, and what joins them.
+//! Media of one worker: browser legs over WebRTC, plain legs over RTP and SRTP, and what joins them.
 //!
 //! [`Plane`] is the one entry type. It is sans-IO: a worker thread owns the sockets and the clock, hands in
 //! datagrams and [`Order`]s, and takes out [`Transmit`]s, [`Fact`]s and the next deadline. Both legs of a call
 //! live on one plane, so a relayed packet never leaves its thread.
 //!
 //! ```
-//! use media::{Certificate, CodecPreference, Config, Fact, LegId, Order, Plane};
+//! use media::{Certificate, CodecPreference, Config, Fact, LegId, Order, Plane, Style};
 //! use timing::Instant;
 //!
 //! let mut plane = Plane::new(Config {
@@ -14,12 +14,16 @@
 //!     certificate: Certificate::generate().expect("a key pair"),
 //!     seed: [7; 32],
 //! });
-//! plane.handle_order(Order::MakeOffer { leg: LegId(1), codecs: CodecPreference::Any }, Instant::ORIGIN);
+//! let order = Order::MakeOffer { leg: LegId(1), codecs: CodecPreference::Any, style: Style::WebRtc };
+//! plane.handle_order(order, Instant::ORIGIN);
 //! assert!(matches!(plane.poll_fact(), Some(Fact::OfferMade { leg: LegId(1), .. })));
 //! ```
 //!
 //! Offers and answers pass the gate and the normaliser of [`sdp`] before the WebRTC engine (str0m, behind
 //! `leg::browser`) sees them. A panic in that engine ends one leg and is told as [`Fact::Crashed`].
+//!
+//! A plain leg has two UDP ports of its own. [`Plane::poll_socket`] tells which to open and close, and its
+//! description comes only when the shell has said that they are open.
 //!
 //! Left to others: signalling and what a call is (`switch`), sockets, threads and the clock (`server/media`).
 #![warn(missing_docs)]
@@ -28,10 +32,12 @@ mod codec;
 mod leg;
 mod order;
 mod plane;
+mod rtp;
 pub mod sdp;
+mod srtp;
 
 pub use codec::{Codec, CodecPreference};
 pub use leg::{Certificate, CertificateError};
-pub use order::{Fact, LegFigures, LegId, Order, Transmit};
-pub use plane::{Config, Plane};
+pub use order::{Fact, LegFigures, LegId, Order, Sdes, SocketOrder, Style, Transmit};
+pub use plane::{Config, Plane, RtpConfig};
 pub use sdp::Direction;

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::codec::{Codec, CodecPreference};
 use crate::sdp::{Direction, Unsupported};
@@ -14,10 +14,41 @@ impl fmt::Display for LegId {
     }
 }
 
+/// What kind of leg an offer begins. A leg keeps its kind: a WebRTC leg is never talked down to plain RTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Style {
+    /// A browser: ICE and DTLS-SRTP, nothing less.
+    #[default]
+    WebRtc,
+    /// A phone, an exchange or a carrier: RTP at an address of its own (RFC 3550), or SRTP with keys from the
+    /// description (RFC 4568).
+    Rtp {
+        /// Whether the stream is to be protected.
+        secure: Sdes,
+        /// Where the peer's signalling comes from or is sent to. Sound is taken from and sent to there, or to
+        /// the address in the peer's description, and never to anyone else.
+        signalled: IpAddr,
+    },
+}
+
+/// How far a plain leg is protected by keys in the description (RFC 4568).
+///
+/// Such keys are as secret as the signalling that carries them: TLS, or a network of one's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub enum Sdes {
+    /// RTP as it is.
+    #[default]
+    Never,
+    /// SRTP where the peer does it: an offer of ours is `RTP/AVP` with keys.
+    Optional,
+    /// SRTP or nothing: an offer of ours is `RTP/SAVP`.
+    Required,
+}
+
 /// What a plane is asked to do. Orders are never refused on the spot; failure comes back as a [`Fact`].
 #[derive(Clone, PartialEq, Eq)]
 pub enum Order {
-    /// Makes a browser leg from a peer's first offer: [`Fact::AnswerMade`] or [`Fact::Refused`] follows.
+    /// Makes a leg from a peer's first offer: [`Fact::AnswerMade`] or [`Fact::Refused`] follows.
     AcceptOffer {
         /// The new leg.
         leg: LegId,
@@ -25,13 +56,17 @@ pub enum Order {
         offer: String,
         /// Of the offered codecs the one chosen by this is answered, and no other.
         codecs: CodecPreference,
+        /// What kind of leg.
+        style: Style,
     },
-    /// Makes a browser leg and an offer for it: [`Fact::OfferMade`] or [`Fact::Refused`] follows.
+    /// Makes a leg and an offer for it: [`Fact::OfferMade`] or [`Fact::Refused`] follows.
     MakeOffer {
         /// The new leg.
         leg: LegId,
         /// The codecs to offer.
         codecs: CodecPreference,
+        /// What kind of leg.
+        style: Style,
     },
     /// Completes a leg that we offered: [`Fact::AnswerAccepted`] or [`Fact::Refused`] follows.
     ///
@@ -102,10 +137,16 @@ impl Order {
 impl fmt::Debug for Order {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Order::AcceptOffer { leg, offer, codecs } => {
-                write!(f, "AcceptOffer {{ leg: {leg}, offer: {} bytes, codecs: {codecs:?} }}", offer.len())
+            Order::AcceptOffer { leg, offer, codecs, style } => {
+                let length = offer.len();
+                write!(
+                    f,
+                    "AcceptOffer {{ leg: {leg}, offer: {length} bytes, codecs: {codecs:?}, {style:?} }}"
+                )
             }
-            Order::MakeOffer { leg, codecs } => write!(f, "MakeOffer {{ leg: {leg}, codecs: {codecs:?} }}"),
+            Order::MakeOffer { leg, codecs, style } => {
+                write!(f, "MakeOffer {{ leg: {leg}, codecs: {codecs:?}, {style:?} }}")
+            }
             Order::AcceptAnswer { leg, answer } => {
                 write!(f, "AcceptAnswer {{ leg: {leg}, answer: {} bytes }}", answer.len())
             }
@@ -158,7 +199,8 @@ pub enum Fact {
         /// What is wrong with it.
         why: Unsupported,
     },
-    /// ICE and DTLS are up; audio can flow. Comes again when a lost leg is back.
+    /// Audio can flow: ICE and DTLS are up, or a plain leg knows where its peer is. Comes again when a lost
+    /// leg is back.
     Connected {
         /// The leg.
         leg: LegId,
@@ -173,9 +215,10 @@ pub enum Fact {
         /// The leg.
         leg: LegId,
     },
-    /// Nothing at all comes from the peer any more, or it closed its side. The leg sends nothing until it is
-    /// [`Fact::Connected`] again (RFC 7675 §5.1). Also told when a new page takes over a connected leg, which is
-    /// not connected until that page is.
+    /// Nothing at all comes from the peer any more, or it closed its side. Also told when a new page takes over a
+    /// connected leg, which is not connected until that page is. A browser leg sends nothing until it is
+    /// [`Fact::Connected`] again (RFC 7675 §5.1); a plain one, of which nothing has come for a minute, goes on,
+    /// since it has no consent to lose.
     Lost {
         /// The leg.
         leg: LegId,
@@ -268,10 +311,27 @@ pub struct LegFigures {
 /// Bytes to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// The candidate of ours that they leave from.
+    /// The candidate or port of ours that they leave from.
     pub source: SocketAddr,
-    /// Where they go: an address that ICE has validated.
+    /// Where they go: an address that ICE has validated, or the peer of a plain leg.
     pub destination: SocketAddr,
     /// One datagram.
     pub bytes: Vec<u8>,
+}
+
+/// What the shell is asked to do about the ports of plain legs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketOrder {
+    /// Opens `rtp` and the next higher port for RTCP, and answers with [`Plane::handle_socket`].
+    ///
+    /// [`Plane::handle_socket`]: crate::Plane::handle_socket
+    Open {
+        /// An address of ours with an even port.
+        rtp: SocketAddr,
+    },
+    /// Closes both, once what was to be sent from them has been sent.
+    Close {
+        /// As it was opened.
+        rtp: SocketAddr,
+    },
 }

@@ -1,6 +1,7 @@
 //! The legs of one worker, the ways they are joined, and who gets which datagram.
 
 mod demux;
+mod rtp;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,10 +13,12 @@ use rand_chacha::ChaCha20Rng;
 use timing::{Deadline, Instant, Timers};
 
 use crate::codec::{CodecPreference, Content};
-use crate::leg::{BrowserLeg, Certificate, Frame, Fresh, Leg, Output, Shared};
-use crate::order::{Fact, LegId, Order, Transmit};
+use crate::leg::{AnyLeg, BrowserLeg, Certificate, Frame, Fresh, Leg, Output, Shared};
+use crate::order::{Fact, LegId, Order, Style, Transmit};
 use crate::sdp::Unsupported;
 use demux::{Addressed, Demux};
+pub use rtp::RtpConfig;
+use rtp::RtpPorts;
 
 /// RFC 8839 §5.4 asks for at least 4 and 22 characters; of 6 bits each.
 const UFRAG_LEN: usize = 12;
@@ -42,6 +45,7 @@ pub struct Plane {
     random: ChaCha20Rng,
     legs: BTreeMap<LegId, Slot>,
     demux: Demux,
+    rtp: RtpPorts,
     timers: Timers<LegId>,
     facts: VecDeque<Fact>,
     transmits: VecDeque<Transmit>,
@@ -51,7 +55,7 @@ pub struct Plane {
 
 /// A leg and what it is joined to.
 struct Slot {
-    leg: Box<BrowserLeg>,
+    leg: AnyLeg,
     join: Join,
     gate_open: bool,
 }
@@ -76,6 +80,7 @@ impl Plane {
             random: ChaCha20Rng::from_seed(config.seed),
             legs: BTreeMap::new(),
             demux: Demux::default(),
+            rtp: RtpPorts::none(),
             timers: Timers::default(),
             facts: VecDeque::new(),
             transmits: VecDeque::new(),
@@ -105,8 +110,16 @@ impl Plane {
     pub fn handle_order(&mut self, order: Order, now: Instant) {
         tracing::debug!(?order, "ordered");
         match order {
-            Order::AcceptOffer { leg, offer, codecs } => self.accept_offer(leg, &offer, &codecs, now),
-            Order::MakeOffer { leg, codecs } => self.make_offer(leg, &codecs, now),
+            Order::AcceptOffer { leg, offer, codecs, style } => match style {
+                Style::WebRtc => self.accept_offer(leg, &offer, &codecs, now),
+                Style::Rtp { secure, signalled } => {
+                    self.open_rtp(leg, Some(&offer), codecs, secure, signalled);
+                }
+            },
+            Order::MakeOffer { leg, codecs, style } => match style {
+                Style::WebRtc => self.make_offer(leg, &codecs, now),
+                Style::Rtp { secure, signalled } => self.open_rtp(leg, None, codecs, secure, signalled),
+            },
             Order::AcceptAnswer { leg, answer } => self.accept_answer(leg, &answer, now),
             Order::AcceptReoffer { leg, offer } => self.accept_reoffer(leg, &offer, now),
             Order::Echo { leg } => self.join(leg, leg),
@@ -118,14 +131,14 @@ impl Plane {
         self.pass_frames_on(now);
     }
 
-    /// Takes one datagram that came from `source` to `local`, one of our candidates. Whatever belongs to no
-    /// leg is dropped without an answer.
+    /// Takes one datagram that came from `source` to `local`, one of our candidates or the port of a plain leg.
+    /// Whatever belongs to no leg is dropped without an answer.
     pub fn handle_datagram(&mut self, source: SocketAddr, local: SocketAddr, bytes: &[u8], now: Instant) {
-        let leg = match Addressed::of(bytes) {
+        let leg = self.rtp.by_local(local).or_else(|| match Addressed::of(bytes) {
             Addressed::ToFragment(ufrag) => self.demux.by_fragment(ufrag),
             Addressed::BySource => self.demux.by_source(source),
             Addressed::ToNobody => None,
-        };
+        });
         let Some(id) = leg else {
             tracing::trace!("datagram for no leg");
             return;
@@ -160,7 +173,10 @@ impl Plane {
     fn accept_offer(&mut self, id: LegId, offer: &str, codecs: &CodecPreference, now: Instant) {
         let shared = Arc::clone(&self.shared);
         let fresh = self.fresh();
-        let made = self.make(id, || BrowserLeg::accept_offer(&shared, &fresh, offer, codecs, now));
+        let made = self.make(id, || {
+            let made = BrowserLeg::accept_offer(&shared, &fresh, offer, codecs, now);
+            made.map(|(leg, sdp)| (AnyLeg::Browser(Box::new(leg)), sdp))
+        });
         let Some((leg, sdp)) = made else { return };
         if let Some(agreed) = leg.agreed() {
             self.facts.push_back(Fact::AnswerMade {
@@ -176,7 +192,10 @@ impl Plane {
     fn make_offer(&mut self, id: LegId, codecs: &CodecPreference, now: Instant) {
         let shared = Arc::clone(&self.shared);
         let fresh = self.fresh();
-        let made = self.make(id, || BrowserLeg::make_offer(&shared, &fresh, codecs, now));
+        let made = self.make(id, || {
+            let made = BrowserLeg::make_offer(&shared, &fresh, codecs, now);
+            made.map(|(leg, sdp)| (AnyLeg::Browser(Box::new(leg)), sdp))
+        });
         let Some((leg, sdp)) = made else { return };
         self.facts.push_back(Fact::OfferMade { leg: id, sdp });
         self.admit(id, leg, now);
@@ -186,8 +205,8 @@ impl Plane {
     fn make(
         &mut self,
         id: LegId,
-        make: impl FnOnce() -> Result<(BrowserLeg, String), Unsupported>,
-    ) -> Option<(BrowserLeg, String)> {
+        make: impl FnOnce() -> Result<(AnyLeg, String), Unsupported>,
+    ) -> Option<(AnyLeg, String)> {
         if self.legs.contains_key(&id) {
             self.refuse(id, Unsupported::OutOfOrder { what: "the leg exists" });
             return None;
@@ -200,16 +219,18 @@ impl Plane {
         made.map_err(|why| self.refuse(id, why)).ok()
     }
 
-    fn admit(&mut self, id: LegId, leg: BrowserLeg, now: Instant) {
-        self.legs.insert(id, Slot { leg: Box::new(leg), join: Join::Alone, gate_open: true });
+    fn admit(&mut self, id: LegId, leg: AnyLeg, now: Instant) {
+        self.legs.insert(id, Slot { leg, join: Join::Alone, gate_open: true });
         self.know_fragment(id, now);
     }
 
     fn accept_answer(&mut self, id: LegId, answer: &str, now: Instant) {
+        let place = self.facts.len();
         match self.with_leg(id, now, |leg| leg.accept_answer(answer, now)) {
             Some(Ok(agreed)) => {
                 let (codec, direction) = (agreed.codec, agreed.direction);
-                self.facts.push_back(Fact::AnswerAccepted { leg: id, codec, direction });
+                // before what comes of it: a plain leg may be connected at once
+                self.facts.insert(place, Fact::AnswerAccepted { leg: id, codec, direction });
             }
             Some(Err(why)) => self.refuse(id, why),
             None => self.refuse_unknown(id),
@@ -287,6 +308,7 @@ impl Plane {
 
     fn close(&mut self, id: LegId, now: Instant) {
         self.with_leg(id, now, |leg| leg.close(now));
+        self.rtp.release(id);
         if let Some(slot) = self.remove(id) {
             // what the goodbye led to is no news about a leg that was told to end
             self.facts.retain(|fact| !matches!(fact, Fact::Lost { leg } if *leg == id));
@@ -299,12 +321,13 @@ impl Plane {
         self.part(id);
         self.timers.cancel(&id);
         self.demux.forget(id);
+        self.rtp.release(id);
         self.legs.remove(&id)
     }
 
     /// Runs the engine of one leg, and takes out what it has. If it panics, that leg is over and told so, and
     /// `None` is returned, as for a leg that does not exist.
-    fn with_leg<T>(&mut self, id: LegId, now: Instant, run: impl FnOnce(&mut BrowserLeg) -> T) -> Option<T> {
+    fn with_leg<T>(&mut self, id: LegId, now: Instant, run: impl FnOnce(&mut AnyLeg) -> T) -> Option<T> {
         let slot = self.legs.get_mut(&id)?;
         let leg = &mut slot.leg;
         match catch_unwind(AssertUnwindSafe(|| run(leg))) {
@@ -381,7 +404,7 @@ impl Plane {
     }
 
     fn know_fragment(&mut self, id: LegId, now: Instant) {
-        if let Some(ufrag) = self.with_leg(id, now, BrowserLeg::ufrag) {
+        if let Some(Some(ufrag)) = self.with_leg(id, now, AnyLeg::ufrag) {
             self.demux.name(id, ufrag);
         }
     }
@@ -394,6 +417,8 @@ impl Plane {
             origin: self.random.next_u64() >> 11,
             first_sequence: self.random.random(),
             first_timestamp: self.random.random(),
+            ssrc: self.random.random(),
+            key: std::array::from_fn(|_| self.random.random()),
         }
     }
 }

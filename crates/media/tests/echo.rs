@@ -1,6 +1,6 @@
 mod support;
 
-use media::{Codec, Direction, Fact, Order};
+use media::{Codec, Direction, Fact, Order, Style};
 use support::{ANY, World, leg, only};
 use timing::Duration;
 
@@ -9,7 +9,7 @@ fn the_echo_returns_the_same_payload_to_who_said_it() {
     let mut world = World::new();
     world.add(1, 96);
     let offer = world.offer(1);
-    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY });
+    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY, style: Style::WebRtc });
     assert!(matches!(
         world.facts.last(),
         Some(Fact::AnswerMade { codec: Codec::Opus, direction: Direction::SendRecv, .. })
@@ -69,7 +69,7 @@ fn a_leg_without_common_codec_is_refused_and_does_not_exist() {
     let mut world = World::new();
     world.add(1, 111);
     let offer = world.offer(1);
-    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: only(Codec::G722) });
+    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: only(Codec::G722), style: Style::WebRtc });
     assert_eq!(world.facts, [Fact::Refused { leg: leg(1), why: media::sdp::Unsupported::NoCommonCodec }]);
     assert_eq!(world.plane.leg_count(), 0);
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use media::sdp::Unsupported;
-use media::{Fact, Order, Transmit};
+use media::{Fact, Order, Style, Transmit};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use support::{ANY, SERVER, World, address, leg};
@@ -43,7 +43,7 @@ fn an_offer_with_one_payload_type_for_two_codecs_is_refused_without_a_panic() {
     let second = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=sendrecv\r\na=rtcp-mux\r\n\
         a=rtpmap:111 PCMU/8000\r\n";
     let offer = format!("{}{second}", offer.replace("a=group:BUNDLE ", "a=group:BUNDLE 1 "));
-    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY });
+    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY, style: Style::WebRtc });
     let why = Unsupported::PayloadTypeConflict { payload_type: 111 };
     assert_eq!(world.facts, [Fact::Refused { leg: leg(1), why }]);
     assert_eq!(world.plane.leg_count(), 0);
@@ -78,7 +78,12 @@ fn mutilated_offers_are_answered_or_refused_and_never_crash() {
             }
         }
         let id = leg(100 + round);
-        world.order(Order::AcceptOffer { leg: id, offer: mutant.concat(), codecs: ANY });
+        world.order(Order::AcceptOffer {
+            leg: id,
+            offer: mutant.concat(),
+            codecs: ANY,
+            style: Style::WebRtc,
+        });
         match world.facts.pop() {
             Some(Fact::AnswerMade { .. }) => world.order(Order::Close { leg: id }),
             Some(Fact::Refused { why, .. }) => {
@@ -219,7 +224,7 @@ fn echo_without_mids() -> World {
         config.codec_config().enable_opus(true, false);
     });
     let offer = world.offer(1).replace("a=rtcp-mux\r\n", &format!("a=rtcp-mux\r\n{MID_EXTENSION}"));
-    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY });
+    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY, style: Style::WebRtc });
     let answer = world.answer_made(1).replace(MID_EXTENSION, "");
     world.take_answer(1, &answer);
     world.order(Order::Echo { leg: leg(1) });
@@ -264,7 +269,7 @@ fn a_peer_that_names_no_source_and_has_an_odd_mid_is_heard() {
     };
     let offer: String = offer.split_inclusive("\r\n").filter(|line| !line.starts_with("a=ssrc")).collect();
     let offer = rename(&offer, &own, odd);
-    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY });
+    world.order(Order::AcceptOffer { leg: leg(1), offer, codecs: ANY, style: Style::WebRtc });
     let answer = rename(&world.answer_made(1), odd, &own);
     world.take_answer(1, &answer);
     world.order(Order::Echo { leg: leg(1) });

@@ -1,7 +1,7 @@
 mod support;
 
 use media::sdp::Unsupported;
-use media::{Codec, Direction, Fact, Order};
+use media::{Codec, Direction, Fact, Order, Style};
 use str0m::media::Direction as EngineDirection;
 use support::{ANY, World, leg, only};
 use timing::Duration;
@@ -146,7 +146,7 @@ fn orders_out_of_order_are_refused_and_change_nothing() {
             world.facts
         );
     };
-    out_of_order(&mut world, Order::MakeOffer { leg: leg(1), codecs: ANY });
+    out_of_order(&mut world, Order::MakeOffer { leg: leg(1), codecs: ANY, style: Style::WebRtc });
     out_of_order(&mut world, Order::AcceptAnswer { leg: leg(1), answer: "v=0\r\n".into() });
     out_of_order(&mut world, Order::AcceptAnswer { leg: leg(7), answer: "v=0\r\n".into() });
     out_of_order(&mut world, Order::AcceptReoffer { leg: leg(7), offer: "v=0\r\n".into() });
@@ -181,7 +181,7 @@ fn an_answer_that_does_not_fit_is_refused() {
     for (what, spoil) in cases {
         let mut world = World::new();
         world.add(2, 111);
-        world.order(Order::MakeOffer { leg: leg(2), codecs: only(Codec::Opus) });
+        world.order(Order::MakeOffer { leg: leg(2), codecs: only(Codec::Opus), style: Style::WebRtc });
         let Some(Fact::OfferMade { sdp, .. }) = world.facts.pop() else { panic!("no offer") };
         let answer = world.answer(2, &sdp);
         world.order(Order::AcceptAnswer { leg: leg(2), answer: spoil(&answer) });
@@ -193,7 +193,7 @@ fn an_answer_that_does_not_fit_is_refused() {
 fn an_answer_that_listens_only_is_a_hold_from_the_start() {
     let mut world = World::new();
     world.add(2, 111);
-    world.order(Order::MakeOffer { leg: leg(2), codecs: ANY });
+    world.order(Order::MakeOffer { leg: leg(2), codecs: ANY, style: Style::WebRtc });
     let Some(Fact::OfferMade { sdp, .. }) = world.facts.pop() else { panic!("no offer") };
     let answer = world.answer(2, &sdp).replace("a=sendrecv", "a=recvonly");
     world.order(Order::AcceptAnswer { leg: leg(2), answer });

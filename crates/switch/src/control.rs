@@ -59,7 +59,8 @@ impl Switch {
         let leg = self.calls[&id].caller_leg;
         self.legs.insert(leg, Leg::outgoing(id, Side::Caller, &binding));
         self.timers.set(Timer::NoAnswer(id), Deadline::new(now + self.config.ring_time, "no answer"));
-        self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs: CodecPreference::Any });
+        let (leg, codecs, style) = (media::LegId(leg.0), CodecPreference::Any, media::Style::WebRtc);
+        self.order(id, media::Order::MakeOffer { leg, codecs, style });
         Ok(())
     }
 

@@ -134,7 +134,10 @@ impl Switch {
         self.legs.insert(replacement, Leg { replaces: Some(leg_id), ..Leg::outgoing(call, side, binding) });
         let codecs = self.calls.get(&call).map(|call| call.codecs.clone()).unwrap_or_default();
         let codecs = CodecPreference::Only(codecs);
-        self.order(call, media::Order::MakeOffer { leg: media::LegId(replacement.0), codecs });
+        self.order(
+            call,
+            media::Order::MakeOffer { leg: media::LegId(replacement.0), codecs, style: media::Style::WebRtc },
+        );
     }
 
     /// The phone of an answered call is back, but does it still have the call? It may have been ended there.

@@ -168,7 +168,8 @@ impl Switch {
         call.branches.push(leg);
         let codecs = CodecPreference::Only(call.codecs.clone());
         self.legs.insert(leg, Leg::outgoing(id, Side::Callee, binding));
-        self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs });
+        let style = media::Style::WebRtc;
+        self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs, style });
     }
 
     /// The calls that a line takes part in, whether or not its user has been told.
@@ -297,7 +298,15 @@ impl Switch {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.state = LegState::Answering;
         let offer = leg.offer.take().expect("a caller without an offer was refused");
-        self.order(id, media::Order::AcceptOffer { leg: media::LegId(leg_id.0), offer, codecs });
+        self.order(
+            id,
+            media::Order::AcceptOffer {
+                leg: media::LegId(leg_id.0),
+                offer,
+                codecs,
+                style: media::Style::WebRtc,
+            },
+        );
     }
 
     /// Media has answered the caller's offer: 200 OK, and the parties are joined.

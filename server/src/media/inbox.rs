@@ -89,10 +89,10 @@ impl Inbox {
 mod tests {
     use super::*;
     use media::sdp::Unsupported;
-    use media::{CodecPreference, LegId};
+    use media::{CodecPreference, LegId, Style};
 
     fn offer(number: u64) -> Order {
-        Order::MakeOffer { leg: LegId(number), codecs: CodecPreference::Any }
+        Order::MakeOffer { leg: LegId(number), codecs: CodecPreference::Any, style: Style::WebRtc }
     }
 
     fn refused(number: u64) -> Result<(), Fact> {

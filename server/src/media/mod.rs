@@ -1,4 +1,5 @@
-//! The loops round [`media::Plane`]: a thread, a UDP port and a plane for each worker.
+//! The loops round [`media::Plane`]: a thread, a plane, and UDP ports for each worker: one for all its browsers,
+//! and two for each plain leg, from its slice of a range.
 //!
 //! [`MediaPool::start`] opens the ports and starts the threads; [`MediaPool::pick`] names the worker for a new
 //! call, whose legs must all live there; [`MediaPool::order`] asks, and what comes of it arrives as
@@ -6,6 +7,7 @@
 
 mod inbox;
 mod lag;
+mod port_range;
 mod ports;
 mod worker;
 
@@ -18,13 +20,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use media::sdp::Unsupported;
-use media::{Certificate, CertificateError, Fact, LegId, Order};
+use media::{Certificate, CertificateError, Fact, LegId, Order, RtpConfig};
 use thiserror::Error;
 use timing::Instant;
 use tokio::sync::mpsc;
 
 use inbox::Inbox;
 use lag::Load;
+pub use port_range::{NotAPortRange, PortRange};
 use ports::Ports;
 use worker::Worker;
 
@@ -40,6 +43,8 @@ pub struct Config {
     pub addresses: Vec<IpAddr>,
     /// The first worker's UDP port; each further worker takes the next. 0 takes any free ones.
     pub port: u16,
+    /// The UDP ports of plain legs, shared among the workers.
+    pub rtp_ports: PortRange,
     /// How many workers; 0 for one less than there are cores, at least one.
     pub workers: u16,
     /// The moment that `timing::Instant::ORIGIN` stands for.
@@ -116,7 +121,8 @@ impl MediaPool {
         let certificate = Certificate::generate()?;
         let (facts, receiver) = mpsc::channel(FACTS);
         let mut pool = MediaPool { workers: Vec::new(), epoch: config.epoch, threads: Mutex::default() };
-        for index in 0..count(config.workers) {
+        let workers = count(config.workers);
+        for index in 0..workers {
             let port = if config.port == 0 { 0 } else { config.port.saturating_add(index) };
             let ports = Ports::open(&config.addresses, port)?;
             let poll = mio::Poll::new().map_err(StartError::Thread)?;
@@ -127,6 +133,7 @@ impl MediaPool {
                 epoch: config.epoch,
                 certificate: certificate.clone(),
                 seed: config.seed,
+                rtp: rtp_config(&config, index, workers),
                 inbox: Arc::clone(&inbox),
                 load: Arc::clone(&load),
                 facts: facts.clone(),
@@ -196,6 +203,18 @@ impl MediaPool {
 impl Drop for MediaPool {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// The plain legs of worker `index`.
+fn rtp_config(config: &Config, index: u16, workers: u16) -> RtpConfig {
+    let browsers = config.port..=config.port.saturating_add(workers.saturating_sub(1));
+    let slice = config.rtp_ports.slice(index, workers);
+    RtpConfig {
+        addresses: config.addresses.clone(),
+        // a range too small for all leaves the last ones without; such legs are refused
+        ports: slice.map_or(0..=0, PortRange::ports),
+        reserved: vec![browsers, config.rtp_ports.ports()],
     }
 }
 

@@ -1,5 +1,7 @@
-//! A worker's UDP sockets: one port number on each address, read and written in batches.
+//! A worker's UDP sockets: one port number on each address for browsers, and two for each plain leg, which come
+//! and go. They are read and written in batches.
 
+use std::collections::{HashMap, VecDeque};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::AsRawFd;
@@ -18,6 +20,8 @@ const BATCH: usize = 32;
 const LONGEST: usize = 1600;
 /// Half a second of 500 calls.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Some seconds of one call.
+const LEG_BUFFER_BYTES: usize = 128 * 1024;
 /// Expedited forwarding, for routers on the way (RFC 8837 §5); in the upper six bits.
 const EXPEDITED: u32 = 46 << 2;
 
@@ -29,17 +33,25 @@ pub(super) struct Ports {
 
 /// Sockets at work on the worker's thread.
 pub(super) struct Attached {
-    sockets: Vec<Port>,
+    registry: Registry,
+    /// By their tokens; a token is used again once its socket is closed.
+    sockets: Vec<Option<Port>>,
+    by_local: HashMap<SocketAddr, usize>,
+    /// Tokens of those that have something to read, and of those that have something to send.
+    readable: VecDeque<usize>,
+    waiting: Vec<usize>,
+    /// One for IPv4 and one for IPv6: what is read into them keeps the length of the last address, and a longer
+    /// one would be cut.
+    received: [MultiHeaders<SockaddrStorage>; 2],
+    sending: MultiHeaders<SockaddrStorage>,
 }
 
 struct Port {
     socket: UdpSocket,
-    /// What browsers are told of it, the first standing for all that comes in.
+    /// What peers are told of it, the first standing for all that comes in.
     advertised: Vec<SocketAddr>,
     /// Whether there may be more to read: readiness is told only once.
     readable: bool,
-    received: MultiHeaders<SockaddrStorage>,
-    sending: MultiHeaders<SockaddrStorage>,
     outgoing: Vec<Transmit>,
 }
 
@@ -76,43 +88,84 @@ impl Ports {
     }
 
     pub(super) fn attach(self, registry: &Registry) -> io::Result<Attached> {
-        let mut sockets = Vec::with_capacity(self.sockets.len());
-        for (index, (mut socket, advertised)) in self.sockets.into_iter().enumerate() {
-            registry.register(&mut socket, Token(index), Interest::READABLE)?;
-            sockets.push(Port {
-                socket,
-                advertised,
-                readable: true,
-                received: MultiHeaders::preallocate(BATCH, None),
-                sending: MultiHeaders::preallocate(BATCH, None),
-                outgoing: Vec::with_capacity(BATCH),
-            });
+        let mut attached = Attached {
+            registry: registry.try_clone()?,
+            sockets: Vec::with_capacity(self.sockets.len()),
+            by_local: HashMap::new(),
+            readable: VecDeque::new(),
+            waiting: Vec::new(),
+            received: [(); 2].map(|()| MultiHeaders::preallocate(BATCH, None)),
+            sending: MultiHeaders::preallocate(BATCH, None),
+        };
+        for (socket, advertised) in self.sockets {
+            attached.add(socket, advertised)?;
         }
-        Ok(Attached { sockets })
+        Ok(attached)
     }
 }
 
 impl Attached {
+    /// Opens `local` while the others are at work: on that address, or on all of its family where it is not
+    /// this machine's own.
+    pub(super) fn open(&mut self, local: SocketAddr) -> io::Result<()> {
+        let opened = match open_socket(local.ip(), local.port(), LEG_BUFFER_BYTES) {
+            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
+                open_socket(any_of(local.ip()), local.port(), LEG_BUFFER_BYTES)
+            }
+            other => other,
+        };
+        self.add(opened?.0, vec![local])
+    }
+
+    /// Closes what was opened as `local`. What waits there to be sent is dropped.
+    pub(super) fn close(&mut self, local: SocketAddr) {
+        let Some(token) = self.by_local.remove(&local) else { return };
+        let Some(mut port) = self.sockets.get_mut(token).and_then(Option::take) else { return };
+        if let Err(error) = self.registry.deregister(&mut port.socket) {
+            tracing::debug!(%error, "a media socket is closed without being deregistered");
+        }
+        self.readable.retain(|readable| *readable != token);
+        self.waiting.retain(|waiting| *waiting != token);
+    }
+
+    fn add(&mut self, mut socket: UdpSocket, advertised: Vec<SocketAddr>) -> io::Result<()> {
+        let free = self.sockets.iter().position(Option::is_none);
+        let token = free.unwrap_or(self.sockets.len());
+        self.registry.register(&mut socket, Token(token), Interest::READABLE)?;
+        self.by_local.extend(advertised.iter().map(|local| (*local, token)));
+        let port = Port { socket, advertised, readable: true, outgoing: Vec::new() };
+        match self.sockets.get_mut(token) {
+            Some(place) => *place = Some(port),
+            None => self.sockets.push(Some(port)),
+        }
+        self.readable.push_back(token);
+        Ok(())
+    }
+
     pub(super) fn set_readable(&mut self, token: Token) {
-        if let Some(port) = self.sockets.get_mut(token.0) {
-            port.readable = true;
+        if let Some(port) = self.sockets.get_mut(token.0).and_then(Option::as_mut)
+            && !std::mem::replace(&mut port.readable, true)
+        {
+            self.readable.push_back(token.0);
         }
     }
 
     pub(super) fn is_readable(&self) -> bool {
-        self.sockets.iter().any(|port| port.readable)
+        !self.readable.is_empty()
     }
 
     /// Reads up to one batch from each socket that has something, and hands each datagram to `take` as source,
-    /// our candidate, bytes.
+    /// our candidate or port, bytes.
     pub(super) fn receive(
         &mut self,
         buffers: &mut Buffers,
         mut take: impl FnMut(SocketAddr, SocketAddr, &[u8]),
     ) {
-        for port in self.sockets.iter_mut().filter(|port| port.readable) {
+        for _ in 0..self.readable.len() {
+            let Some(token) = self.readable.pop_front() else { break };
+            let Some(port) = self.sockets.get_mut(token).and_then(Option::as_mut) else { continue };
             let Some(local) = port.advertised.first().copied() else { continue };
-            match port.fill(buffers) {
+            match port.fill(buffers, &mut self.received[usize::from(local.is_ipv6())]) {
                 Ok(()) => {
                     // fewer than asked for: that was all, and whatever comes now is told anew
                     port.readable = buffers.filled.len() == BATCH;
@@ -124,35 +177,46 @@ impl Attached {
                 // the complaint of a router about something sent before; the next call reads on
                 Err(error) => tracing::debug!(%error, "a media socket complained"),
             }
+            if port.readable {
+                self.readable.push_back(token);
+            }
         }
     }
 
     /// Puts a datagram into its socket's batch, and sends the batch when it is full.
     pub(super) fn send(&mut self, transmit: Transmit) {
-        let Some(port) = self.sockets.iter_mut().find(|port| port.advertised.contains(&transmit.source))
+        let token = self.by_local.get(&transmit.source).copied();
+        let Some((token, port)) =
+            token.and_then(|token| Some((token, self.sockets.get_mut(token)?.as_mut()?)))
         else {
             tracing::debug!(source = %transmit.source, "no socket to send from");
             return;
         };
+        if port.outgoing.is_empty() {
+            self.waiting.push(token);
+        }
         port.outgoing.push(transmit);
         if port.outgoing.len() == BATCH {
-            port.flush();
+            port.flush(&mut self.sending);
+            self.waiting.retain(|waiting| *waiting != token);
         }
     }
 
     /// Sends what waits.
     pub(super) fn flush(&mut self) {
-        for port in &mut self.sockets {
-            port.flush();
+        while let Some(token) = self.waiting.pop() {
+            if let Some(port) = self.sockets.get_mut(token).and_then(Option::as_mut) {
+                port.flush(&mut self.sending);
+            }
         }
     }
 }
 
 impl Port {
-    fn fill(&mut self, buffers: &mut Buffers) -> io::Result<()> {
+    fn fill(&mut self, buffers: &mut Buffers, headers: &mut MultiHeaders<SockaddrStorage>) -> io::Result<()> {
         buffers.filled.clear();
         let Buffers { bytes, filled } = buffers;
-        let (socket, headers) = (&self.socket, &mut self.received);
+        let socket = &self.socket;
         let fd = socket.as_raw_fd();
         socket.try_io(|| {
             let mut slices = bytes.each_mut().map(|bytes| [IoSliceMut::new(bytes)]);
@@ -167,10 +231,10 @@ impl Port {
         })
     }
 
-    fn flush(&mut self) {
+    fn flush(&mut self, headers: &mut MultiHeaders<SockaddrStorage>) {
         let mut waiting = self.outgoing.as_slice();
         while !waiting.is_empty() {
-            match send_batch(&self.socket, &mut self.sending, waiting) {
+            match send_batch(&self.socket, headers, waiting) {
                 // at least one has gone, or the call would have failed
                 Ok(sent) => waiting = &waiting[sent.clamp(1, waiting.len())..],
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -224,16 +288,13 @@ fn send_batch(
 fn open_family(family: &[IpAddr], port: u16) -> Result<Vec<(UdpSocket, Vec<SocketAddr>)>, StartError> {
     let mut sockets = Vec::new();
     for address in family {
-        match open_socket(*address, port) {
+        match open_socket(*address, port, BUFFER_BYTES) {
             Ok((socket, port)) => sockets.push((socket, vec![SocketAddr::new(*address, port)])),
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
                 drop(sockets);
-                let all = match address {
-                    IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-                    IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-                };
+                let all = any_of(*address);
                 let listen = |source| StartError::Listen { address: all, port, source };
-                let (socket, port) = open_socket(all, port).map_err(listen)?;
+                let (socket, port) = open_socket(all, port, BUFFER_BYTES).map_err(listen)?;
                 tracing::info!(%address, "not an address of this machine; listening on all of its family");
                 let advertised = family.iter().map(|address| SocketAddr::new(*address, port)).collect();
                 return Ok(vec![(socket, advertised)]);
@@ -244,14 +305,21 @@ fn open_family(family: &[IpAddr], port: u16) -> Result<Vec<(UdpSocket, Vec<Socke
     Ok(sockets)
 }
 
-fn open_socket(address: IpAddr, port: u16) -> io::Result<(UdpSocket, u16)> {
+fn any_of(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+fn open_socket(address: IpAddr, port: u16, buffer_bytes: usize) -> io::Result<(UdpSocket, u16)> {
     let socket = Socket::new(Domain::for_address((address, port).into()), Type::DGRAM, Some(Protocol::UDP))?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
     }
     // the rest is for comfort: without leave for it the system's own settings do
-    let _ = socket.set_recv_buffer_size(BUFFER_BYTES);
-    let _ = socket.set_send_buffer_size(BUFFER_BYTES);
+    let _ = socket.set_recv_buffer_size(buffer_bytes);
+    let _ = socket.set_send_buffer_size(buffer_bytes);
     let _ = if address.is_ipv4() { socket.set_tos_v4(EXPEDITED) } else { socket.set_tclass_v6(EXPEDITED) };
     socket.set_nonblocking(true)?;
     socket.bind(&SocketAddr::new(address, port).into())?;
@@ -336,5 +404,31 @@ mod tests {
         let mut bytes = [0; 10];
         assert_eq!(peer.recv(&mut bytes).expect("the first"), 1);
         assert_eq!(peer.recv(&mut bytes).expect("the third"), 2);
+    }
+
+    #[test]
+    fn sockets_come_and_go_while_others_work() {
+        let poll = mio::Poll::new().expect("a poll");
+        let ports = Ports::open(&[LOOPBACK], 0).expect("ports");
+        let (kept, mut attached) = (ports.candidates()[0], ports.attach(poll.registry()).expect("attached"));
+        let peer = std::net::UdpSocket::bind((LOOPBACK, 0)).expect("a port");
+        peer.set_read_timeout(Some(std::time::Duration::from_secs(5))).expect("a timeout");
+        let destination = peer.local_addr().expect("bound");
+        let free = std::net::UdpSocket::bind((LOOPBACK, 0)).expect("a port").local_addr().expect("bound");
+        let mut bytes = [0; 10];
+        for round in 1..=100 {
+            attached.open(free).expect("a free port");
+            assert!(attached.open(free).is_err(), "it is taken now");
+            for source in [free, kept] {
+                attached.send(Transmit { source, destination, bytes: vec![0; round % 10] });
+            }
+            attached.flush();
+            let mut sources = [(); 2].map(|()| peer.recv_from(&mut bytes).expect("a datagram").1);
+            sources.sort();
+            assert!(sources.contains(&free) && sources.contains(&kept));
+            attached.close(free);
+            attached.send(Transmit { source: free, destination, bytes: vec![9] });
+        }
+        assert_eq!((attached.sockets.len(), attached.by_local.len()), (2, 1));
     }
 }

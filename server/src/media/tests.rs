@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use media::{CodecPreference, Fact, LegId, Order};
+use media::{CodecPreference, Fact, LegId, Order, Sdes, Style};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
@@ -16,8 +16,13 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn pool(addresses: Vec<IpAddr>, workers: u16) -> (MediaPool, Receiver<WorkerFact>) {
-    let config = Config { addresses, port: 0, workers, epoch: Instant::now(), seed: [3; 32] };
+    let config =
+        Config { addresses, port: 0, rtp_ports: rtp_ports(), workers, epoch: Instant::now(), seed: [3; 32] };
     MediaPool::start(config).expect("loopback is free")
+}
+
+fn rtp_ports() -> PortRange {
+    "20000-29999".parse().expect("a range")
 }
 
 /// The next fact of this leg that is not about figures.
@@ -140,7 +145,9 @@ fn call(
     client: (Client, String),
 ) -> Client {
     let (mut client, offer) = client;
-    pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any }).expect("taken");
+    let style = Style::WebRtc;
+    pool.order(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style })
+        .expect("taken");
     let Fact::AnswerMade { sdp, .. } = next_fact(facts, leg) else { panic!("no answer") };
     client.take_answer(&sdp);
     client
@@ -214,7 +221,8 @@ fn a_worker_that_has_ended_is_not_picked_and_refuses() {
     assert_eq!(pool.pick(), Some(WorkerId(0)));
     pool.stop();
     assert_eq!(pool.pick(), None);
-    let offer = Order::MakeOffer { leg: LegId(1), codecs: CodecPreference::Any };
+    let (codecs, style) = (CodecPreference::Any, Style::WebRtc);
+    let offer = Order::MakeOffer { leg: LegId(1), codecs, style };
     let refused = Fact::Refused { leg: LegId(1), why: Unsupported::Overloaded };
     assert_eq!(pool.order(WorkerId(0), offer.clone()), Err(refused.clone()));
     assert_eq!(pool.order(WorkerId(7), offer), Err(refused));
@@ -223,7 +231,8 @@ fn a_worker_that_has_ended_is_not_picked_and_refuses() {
 
 #[test]
 fn what_cannot_be_started_says_why() {
-    let unusable = Config { addresses: vec![], port: 0, workers: 1, epoch: Instant::now(), seed: [0; 32] };
+    let (epoch, seed) = (Instant::now(), [0; 32]);
+    let unusable = Config { addresses: vec![], port: 0, rtp_ports: rtp_ports(), workers: 1, epoch, seed };
     assert!(matches!(MediaPool::start(unusable.clone()), Err(StartError::NoAddress)));
     let taken = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
     let port = taken.local_addr().expect("bound").port();
@@ -232,4 +241,50 @@ fn what_cannot_be_started_says_why() {
         panic!("the port is taken")
     };
     assert!(error.to_string().contains(&port.to_string()), "{error}");
+}
+
+/// A phone of sorts, and where the server listens for it.
+fn phone_call(pool: &MediaPool, facts: &mut Receiver<WorkerFact>, leg: LegId) -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let port = socket.local_addr().expect("bound").port();
+    let offer = format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
+    );
+    let style = Style::Rtp { secure: Sdes::Never, signalled: Ipv4Addr::LOCALHOST.into() };
+    pool.order(WorkerId(0), Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style })
+        .expect("taken");
+    let Fact::AnswerMade { sdp, .. } = next_fact(facts, leg) else { panic!("no answer") };
+    let words = sdp.split_once("m=audio ").expect("audio").1;
+    let port = words.split(' ').next().and_then(|port| port.parse().ok()).expect("a port");
+    (socket, (Ipv4Addr::LOCALHOST, port).into())
+}
+
+#[test]
+fn two_phones_hear_each_other_and_their_ports_are_given_back() {
+    let (pool, mut facts) = pool(vec![Ipv4Addr::LOCALHOST.into()], 1);
+    let (anna, to_anna) = phone_call(&pool, &mut facts, LegId(1));
+    let (bruno, to_bruno) = phone_call(&pool, &mut facts, LegId(2));
+    assert!(to_anna.port() % 2 == 0 && to_anna.port() != to_bruno.port());
+    pool.order(WorkerId(0), Order::Bridge { a: LegId(1), b: LegId(2) }).expect("taken");
+    let mut bytes = [0; 2000];
+    for number in 0..50_u8 {
+        let mut packet = vec![0x80, 0, 0, number, 0, 0, 0, 0, 0, 0, 0, 1];
+        packet.extend([number; 160]);
+        anna.send_to(&packet, to_anna).expect("sent");
+        packet[11] = 2;
+        bruno.send_to(&packet, to_bruno).expect("sent");
+        for (hearer, server) in [(&anna, to_anna), (&bruno, to_bruno)] {
+            let (length, source) = hearer.recv_from(&mut bytes).expect("sound");
+            assert_eq!((length, source, bytes[12]), (172, server, number));
+        }
+    }
+    for leg in [LegId(1), LegId(2)] {
+        pool.order(WorkerId(0), Order::Close { leg }).expect("taken");
+    }
+    let begun = Instant::now();
+    while [to_anna, to_bruno].iter().any(|port| UdpSocket::bind(port).is_err()) {
+        assert!(begun.elapsed() < PATIENCE, "the ports stay taken");
+        std::thread::sleep(Duration::from_millis(1));
+    }
 }

@@ -1,6 +1,6 @@
 //! One worker's thread.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use media::{Certificate, Config as PlaneConfig, Fact, Plane};
+use media::{Certificate, Config as PlaneConfig, Fact, Plane, RtpConfig, SocketOrder};
 use mio::{Events, Poll};
 use timing::Instant;
 use tokio::sync::mpsc;
@@ -34,6 +34,7 @@ pub(super) struct Worker {
     pub(super) epoch: std::time::Instant,
     pub(super) certificate: Certificate,
     pub(super) seed: [u8; 32],
+    pub(super) rtp: RtpConfig,
     pub(super) inbox: Arc<Inbox>,
     pub(super) load: Arc<Load>,
     pub(super) facts: mpsc::Sender<WorkerFact>,
@@ -42,6 +43,8 @@ pub(super) struct Worker {
 /// What a worker works with, kept apart from the plane so that it outlives a panic.
 struct Outlets {
     ports: Attached,
+    /// The ports of plain legs.
+    leg_ports: BTreeSet<SocketAddr>,
     news: News,
 }
 
@@ -66,7 +69,7 @@ impl Worker {
         match ports.attach(poll.registry()) {
             Ok(ports) => {
                 tracing::info!(worker = %self.id, ?candidates, "media worker listens");
-                let mut outlets = Outlets { ports, news };
+                let mut outlets = Outlets { ports, leg_ports: BTreeSet::new(), news };
                 self.keep_serving(&candidates, &mut poll, &mut outlets);
                 news = outlets.news;
             }
@@ -83,8 +86,10 @@ impl Worker {
                 epoch: self.epoch,
                 certificate: self.certificate.clone(),
                 seed: self.seed_of(start),
-            });
+            })
+            .with_rtp(self.rtp.clone());
             let served = catch_unwind(AssertUnwindSafe(|| self.serve(&mut plane, poll, outlets)));
+            outlets.close_leg_ports();
             // a plane that was stopped has none
             outlets.news.backlog.extend(plane.legs().map(|leg| Fact::Crashed { leg }));
             match served {
@@ -138,6 +143,7 @@ impl Worker {
             }
             plane.handle_timeout(self.now());
             outlets.drain(plane);
+            outlets.serve_sockets(plane, self.now());
             self.load.legs.store(plane.leg_count(), Ordering::Relaxed);
             if matches!(next, Next::Stop) {
                 plane.close_all(self.now());
@@ -163,6 +169,7 @@ impl Worker {
         for order in orders {
             plane.handle_order(order, self.now());
             outlets.drain(plane);
+            outlets.serve_sockets(plane, self.now());
         }
         if stopping { Next::Stop } else { Next::Again }
     }
@@ -203,6 +210,46 @@ impl Outlets {
         }
         self.news.retry();
     }
+
+    /// Opens and closes the ports of plain legs, which may give facts.
+    fn serve_sockets(&mut self, plane: &mut Plane, now: Instant) {
+        while let Some(order) = plane.poll_socket() {
+            match order {
+                SocketOrder::Open { rtp } => {
+                    let opened = self.open_pair(rtp);
+                    plane.handle_socket(rtp, opened, now);
+                    self.drain(plane);
+                }
+                SocketOrder::Close { rtp } => self.close_pair(rtp),
+            }
+        }
+    }
+
+    fn open_pair(&mut self, rtp: SocketAddr) -> bool {
+        self.leg_ports.insert(rtp);
+        for local in [rtp, rtcp(rtp)] {
+            if let Err(error) = self.ports.open(local) {
+                tracing::debug!(%local, %error, "cannot be opened");
+                self.close_pair(rtp);
+                return false;
+            }
+        }
+        true
+    }
+
+    fn close_pair(&mut self, rtp: SocketAddr) {
+        if self.leg_ports.remove(&rtp) {
+            self.ports.close(rtp);
+            self.ports.close(rtcp(rtp));
+        }
+    }
+
+    /// The plane that they belonged to is gone.
+    fn close_leg_ports(&mut self) {
+        while let Some(rtp) = self.leg_ports.first().copied() {
+            self.close_pair(rtp);
+        }
+    }
 }
 
 impl News {
@@ -237,6 +284,11 @@ impl News {
             Err(TrySendError::Full(told)) => Err(told.fact),
         }
     }
+}
+
+/// Reports come in next to what they are about.
+fn rtcp(rtp: SocketAddr) -> SocketAddr {
+    SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1))
 }
 
 /// Waits for a datagram, an order, or the next deadline.

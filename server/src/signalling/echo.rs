@@ -13,7 +13,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use media::sdp::Unsupported;
-use media::{CodecPreference, Fact, LegFigures, LegId, Order};
+use media::{CodecPreference, Fact, LegFigures, LegId, Order, Style};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -122,7 +122,10 @@ impl EchoTests {
         let test = Test { leg, worker, network, started: now, ending, figures: None, answer: Some(sender) };
         books.tests.insert(id.clone(), test);
         drop(books);
-        self.ask(worker, Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any });
+        self.ask(
+            worker,
+            Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style: Style::WebRtc },
+        );
         Ok((id, comes))
     }
 
@@ -323,7 +326,9 @@ mod tests {
 
     fn echo_tests() -> EchoTests {
         let addresses = vec![IpAddr::from([127, 0, 0, 1])];
-        let config = Config { addresses, port: 0, workers: 1, epoch: Instant::now(), seed: [3; 32] };
+        let rtp_ports = "20000-29999".parse().expect("a range");
+        let (epoch, seed) = (Instant::now(), [3; 32]);
+        let config = Config { addresses, port: 0, rtp_ports, workers: 1, epoch, seed };
         let (pool, _facts) = MediaPool::start(config).expect("loopback is free");
         EchoTests::new(Arc::new(pool))
     }

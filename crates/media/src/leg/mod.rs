@@ -1,8 +1,11 @@
-//! Legs: one party's media stream each. What the plane needs of any leg is [`Leg`]; the WebRTC one is `browser`.
+//! Legs: one party's media stream each. What the plane needs of any leg is [`Leg`]; the WebRTC one is
+//! `browser`, the plain one `rtp`.
 
+mod any;
 mod browser;
 mod certificate;
 mod reception;
+mod rtp;
 mod splice;
 mod telephone_event;
 
@@ -11,8 +14,10 @@ use std::sync::Arc;
 
 use timing::Instant;
 
+pub(crate) use any::AnyLeg;
 pub(crate) use browser::{BrowserLeg, Fresh, Shared};
 pub use certificate::{Certificate, CertificateError};
+pub(crate) use rtp::{Policy, Reach, RtpLeg, Setup};
 
 use crate::codec::{Codec, Content};
 use crate::order::{LegFigures, Transmit};

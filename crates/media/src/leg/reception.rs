@@ -22,6 +22,14 @@ struct Source {
     jitter: u64,
 }
 
+/// What a report says of the present source (RFC 3550 A.3).
+pub(super) struct Present {
+    pub(super) ssrc: u32,
+    pub(super) highest_sequence: u64,
+    pub(super) expected: u64,
+    pub(super) received: u64,
+}
+
 /// One packet as it came.
 pub(super) struct Arrival {
     pub(super) ssrc: u32,
@@ -69,6 +77,15 @@ impl Reception {
             (source.highest_sequence - source.first_sequence + 1).saturating_sub(source.received)
         });
         self.lost_before + of_source
+    }
+
+    pub(super) fn present(&self) -> Option<Present> {
+        self.source.as_ref().map(|source| Present {
+            ssrc: source.ssrc,
+            highest_sequence: source.highest_sequence,
+            expected: source.highest_sequence - source.first_sequence + 1,
+            received: source.received,
+        })
     }
 
     pub(super) fn jitter_us(&self) -> u64 {

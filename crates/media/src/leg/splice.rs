@@ -109,9 +109,33 @@ impl Splice {
         }
     }
 
-    fn begin(&mut self, source: Source, sequence: u64, timestamp: u32, now: Instant) {
+    /// Ends the run for an event of our own; the timestamp that all its packets bear (RFC 4733 §2.5.1.2).
+    pub(super) fn begin_event(&mut self, clock_rate: u32, now: Instant) -> u32 {
+        self.last_timestamp = self.next_timestamp(clock_rate, now);
+        self.last_sent = Some(now);
+        self.run = None;
+        self.last_timestamp
+    }
+
+    /// The timestamp of the event that was begun last, while nothing else was sent.
+    pub(super) fn event_timestamp(&self) -> u32 {
+        self.last_timestamp
+    }
+
+    /// The number of the next packet of our own event.
+    pub(super) fn event_sequence(&mut self) -> u64 {
+        self.run = None;
+        self.next_sequence += 1;
+        self.next_sequence - 1
+    }
+
+    fn next_timestamp(&self, clock_rate: u32, now: Instant) -> u32 {
         let gap = self.last_sent.map_or(Duration::ZERO, |last| now.since(last).max(PACKET));
-        let start = self.last_timestamp.wrapping_add(ticks(gap, source.clock_rate));
+        self.last_timestamp.wrapping_add(ticks(gap, clock_rate))
+    }
+
+    fn begin(&mut self, source: Source, sequence: u64, timestamp: u32, now: Instant) {
+        let start = self.next_timestamp(source.clock_rate, now);
         self.run = Some(Run {
             source,
             sequence_offset: self.next_sequence.wrapping_sub(sequence),
@@ -223,5 +247,17 @@ mod tests {
         splice.place(ANNA, 1, u32::MAX - 59, at(0));
         let place = splice.place(ANNA, 2, 100, at(20)).expect("the same run");
         assert_eq!(place, Place { sequence: 1, timestamp: 160, first: false });
+    }
+
+    #[test]
+    fn an_event_takes_numbers_of_the_stream_and_speech_goes_on_after_it() {
+        let mut splice = Splice::new(0, 0);
+        splice.place(ANNA, 10, 0, at(0));
+        assert_eq!(splice.begin_event(8000, at(20)), 160);
+        for sequence in 1..=8 {
+            assert_eq!(splice.event_sequence(), sequence);
+        }
+        let place = splice.place(ANNA, 19, 1440, at(180)).expect("after the event");
+        assert_eq!(place, Place { sequence: 9, timestamp: 160 + 160 * 8, first: true });
     }
 }

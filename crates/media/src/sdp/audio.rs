@@ -184,7 +184,8 @@ impl<'a> Description<'a> {
     }
 }
 
-fn payloads(media: &MediaSection<'_>) -> Result<Vec<Payload>, Unsupported> {
+/// The formats of an m-line that we know, in its order.
+pub(super) fn payloads(media: &MediaSection<'_>) -> Result<Vec<Payload>, Unsupported> {
     let mut named = Vec::new();
     for rtpmap in media.values("rtpmap") {
         named.push(payload_attribute(rtpmap)?);

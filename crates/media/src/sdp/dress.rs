@@ -110,14 +110,14 @@ fn audio_section(engine: &str, origin: &Origin, answered: Option<(&Description<'
     sdp
 }
 
-fn address(origin: &Origin) -> String {
+pub(super) fn address(origin: &Origin) -> String {
     match origin.address.ip() {
         IpAddr::V4(ip) => format!("IP4 {ip}"),
         IpAddr::V6(ip) => format!("IP6 {ip}"),
     }
 }
 
-fn connection(origin: &Origin) -> String {
+pub(super) fn connection(origin: &Origin) -> String {
     format!("IN {}", address(origin))
 }
 

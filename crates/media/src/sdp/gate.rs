@@ -18,6 +18,8 @@ const MAX_ATTRIBUTE: usize = 2048;
 pub(crate) struct Description<'a> {
     /// Session-level attributes, without `a=`.
     attributes: Vec<&'a str>,
+    /// Session-level, without `c=`.
+    connection: Option<&'a str>,
     pub(crate) media: Vec<MediaSection<'a>>,
 }
 
@@ -29,6 +31,7 @@ pub(crate) struct MediaSection<'a> {
     pub(crate) profile: &'a str,
     pub(crate) formats: Vec<&'a str>,
     attributes: Vec<&'a str>,
+    connection: Option<&'a str>,
 }
 
 impl<'a> Description<'a> {
@@ -37,7 +40,7 @@ impl<'a> Description<'a> {
         if sdp.len() > MAX_BYTES {
             return Err(Unsupported::TooLarge { what: "bytes", limit: MAX_BYTES });
         }
-        let mut description = Description { attributes: Vec::new(), media: Vec::new() };
+        let mut description = Description { attributes: Vec::new(), connection: None, media: Vec::new() };
         let mut candidates = 0;
         for (index, line) in sdp.split('\n').enumerate() {
             let line = line.strip_suffix('\r').unwrap_or(line);
@@ -66,6 +69,10 @@ impl<'a> Description<'a> {
                     }
                     description.media.push(media);
                 }
+                "c" => match description.media.last_mut() {
+                    Some(media) => media.connection = Some(value),
+                    None => description.connection = Some(value),
+                },
                 "a" if value.len() > MAX_ATTRIBUTE => {}
                 "a" => {
                     candidates += usize::from(value.starts_with("candidate:"));
@@ -91,6 +98,11 @@ impl<'a> Description<'a> {
     /// The value of the session-level attribute `name`.
     pub(crate) fn attribute(&self, name: &str) -> Option<&'a str> {
         value_of(&self.attributes, name).next()
+    }
+
+    /// The connection line of `media`, else that of the session (RFC 8866 §5.7).
+    pub(crate) fn connection_of(&self, media: &MediaSection<'a>) -> Option<&'a str> {
+        media.connection.or(self.connection)
     }
 
     pub(crate) fn is_ice_lite(&self) -> bool {
@@ -150,7 +162,14 @@ impl<'a> MediaSection<'a> {
             return Err("m-line too short");
         };
         let port = port.split('/').next().unwrap_or_default().parse().map_err(|_| "port out of range")?;
-        Ok(MediaSection { kind, port, profile, formats: words.collect(), attributes: Vec::new() })
+        Ok(MediaSection {
+            kind,
+            port,
+            profile,
+            formats: words.collect(),
+            attributes: Vec::new(),
+            connection: None,
+        })
     }
 
     pub(crate) fn attribute(&self, name: &str) -> Option<&'a str> {

@@ -4,20 +4,27 @@
 //! we can serve is taken out of it (`audio`), and the engine is given a description of that stream alone,
 //! written by us. What the engine writes is dressed for the peer (`dress`): its own profile, its m-lines, its
 //! mids, or none where it had none.
+//!
+//! Plain RTP needs no engine: `plain` reads such descriptions behind the same gate and writes ours.
 
 mod audio;
+mod crypto;
 mod dress;
 mod gate;
+mod plain;
 mod unsupported;
 
 use std::fmt;
 
 pub(crate) use audio::{Audio, Payload};
+pub(crate) use crypto::Crypto;
 pub(crate) use dress::{Origin, dress_answer, dress_offer};
 pub(crate) use gate::{Description, MediaSection};
+pub(crate) use plain::{PlainAudio, PlainStream, Profile, plain_payloads};
 pub use unsupported::Unsupported;
 
 use crate::codec::Codec;
+use crate::order::Sdes;
 
 /// Which way audio flows, seen from the side that wrote the description (RFC 8866 §6.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
@@ -62,6 +69,15 @@ impl fmt::Display for Direction {
 /// [`Unsupported`] when the description could not be taken as an offer or answer of a browser leg.
 pub fn offered_codecs(sdp: &str) -> Result<Vec<Codec>, Unsupported> {
     Ok(Audio::find(&Description::parse(sdp)?)?.codecs())
+}
+
+/// The audio codecs of a description that we know and that a plain leg could carry, in its writer's order.
+///
+/// # Errors
+/// [`Unsupported`] when the description could not be taken as an offer or answer of a plain leg that is
+/// `secure` to this degree.
+pub fn plain_offered_codecs(sdp: &str, secure: Sdes) -> Result<Vec<Codec>, Unsupported> {
+    Ok(PlainAudio::find(&Description::parse(sdp)?, secure)?.codecs())
 }
 
 /// The direction of the audio stream, as written by the peer; `sendrecv` where nothing is said.

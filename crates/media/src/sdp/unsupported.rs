@@ -35,6 +35,12 @@ pub enum Unsupported {
         /// What is missing or too much.
         what: &'static str,
     },
+    /// Audio, but not protected, or left unprotected, as a plain leg asks (RFC 4568).
+    #[error("the audio stream does not have the protection asked for: {what}")]
+    Protection {
+        /// What is missing or too much.
+        what: &'static str,
+    },
     /// None of the codecs is one that this leg may use.
     #[error("no common codec")]
     NoCommonCodec,

@@ -1,10 +1,14 @@
 //! A plane, full-ICE clients and a network without delay, all in simulated time.
 #![allow(dead_code, reason = "each story uses a part of it")]
 
+pub mod phone;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 
-use media::{Certificate, Codec, CodecPreference, Config, Direction, Fact, LegId, Order, Plane, Transmit};
+use media::{
+    Certificate, Codec, CodecPreference, Config, Direction, Fact, LegId, Order, Plane, Style, Transmit,
+};
 use str0m::change::{SdpAnswer, SdpOffer, SdpPendingOffer};
 use str0m::config::DtlsCert;
 use str0m::format::{Codec as EngineCodec, FormatParams};
@@ -193,7 +197,7 @@ impl World {
     /// Lets client `number` call leg `number`; returns our answer.
     pub fn call(&mut self, number: u16, codecs: CodecPreference) -> String {
         let offer = self.offer(number);
-        self.order(Order::AcceptOffer { leg: leg(number.into()), offer, codecs });
+        self.order(Order::AcceptOffer { leg: leg(number.into()), offer, codecs, style: Style::WebRtc });
         let answer = self.answer_made(number.into());
         self.take_answer(number, &answer);
         answer
@@ -201,7 +205,7 @@ impl World {
 
     /// Lets leg `number` call client `number`; returns our offer.
     pub fn ring(&mut self, number: u16, codecs: CodecPreference) -> String {
-        self.order(Order::MakeOffer { leg: leg(number.into()), codecs });
+        self.order(Order::MakeOffer { leg: leg(number.into()), codecs, style: Style::WebRtc });
         let Some(Fact::OfferMade { sdp, .. }) = self.facts.pop() else {
             panic!("no offer: {:?}", self.facts)
         };

@@ -11,6 +11,7 @@ use timing::{Duration, Instant};
 use crate::codec::{Codec, Content};
 use crate::leg::certificate::Certificate;
 use crate::sdp::Payload;
+use crate::srtp::MASTER_LEN;
 
 /// A reception report of the engine's is no use more often than our figures are told.
 const STATS_EVERY: Duration = Duration::from_secs(5);
@@ -23,13 +24,16 @@ pub(crate) struct Shared {
     pub(crate) crypto: Arc<CryptoProvider>,
 }
 
-/// Randomness for one engine, drawn by the plane.
+/// Randomness for one leg, drawn by the plane.
 pub(crate) struct Fresh {
     pub(crate) ufrag: String,
     pub(crate) password: String,
     pub(crate) origin: u64,
     pub(crate) first_sequence: u16,
     pub(crate) first_timestamp: u32,
+    /// For plain legs: their synchronisation source and SRTP key.
+    pub(crate) ssrc: u32,
+    pub(crate) key: [u8; MASTER_LEN],
 }
 
 impl Fresh {
