@@ -17,7 +17,7 @@ use crate::engines;
 use crate::http::accept::{self, Limits};
 use crate::http::{self, Site};
 use crate::shutdown::{self, Ending, Shutdown};
-use crate::signalling::{EchoTests, Signalling};
+use crate::signalling::{self, EchoTests, Listening, Signalling};
 use crate::storage::{self, Storage};
 use crate::tls::Tls;
 
@@ -61,6 +61,8 @@ impl Deref for AppState {
 pub struct Running {
     /// Where it can be reached.
     pub addresses: Addresses,
+    /// Where it listens for SIP, WebSockets apart.
+    pub sip: Listening,
     /// The SHA-256 fingerprint of its TLS certificate, if it speaks TLS.
     pub tls_fingerprint: Option<String>,
     /// What its requests see.
@@ -106,6 +108,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 
     let store = storage.store.clone();
     let (signalling, cti, echo_tests) = engines::start(&config, store.clone(), clock, &shutdown).await?;
+    let sip = signalling::listen(&config, tls.as_ref(), &signalling, clock, &shutdown)?;
     let shared = Shared {
         config,
         clock,
@@ -124,7 +127,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         tokio::spawn(tls.clone().watch_files(shutdown.clone()));
     }
     tokio::spawn(accept::serve(listener, tls, http::router(app.clone()), limits, shutdown));
-    Ok(Running { addresses, tls_fingerprint, app, ending, _storage: storage })
+    Ok(Running { addresses, sip, tls_fingerprint, app, ending, _storage: storage })
 }
 
 /// The addresses that browsers are told to send sound to.
