@@ -18,7 +18,7 @@ use crate::http::accept::{self, Limits};
 use crate::http::{self, Site};
 use crate::limits;
 use crate::shutdown::{self, Ending, Shutdown};
-use crate::signalling::{EchoTests, Kept, Signalling};
+use crate::signalling::{self, EchoTests, Kept, Listening, Signalling};
 use crate::storage::{self, Storage};
 use crate::tls::Tls;
 
@@ -62,6 +62,8 @@ impl Deref for AppState {
 pub struct Running {
     /// Where it can be reached.
     pub addresses: Addresses,
+    /// Where it listens for SIP, WebSockets apart.
+    pub sip: Listening,
     /// The SHA-256 fingerprint of its TLS certificate, if it speaks TLS.
     pub tls_fingerprint: Option<String>,
     /// What its requests see.
@@ -114,6 +116,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let store = storage.store.clone();
     let (signalling, cti, echo_tests) =
         engines::start(&config, store.clone(), kept.clone(), clock, &shutdown).await?;
+    let sip = signalling::listen(&config, tls.as_ref(), &signalling, clock, &shutdown)?;
     let shared = Shared {
         config,
         clock,
@@ -135,7 +138,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     tokio::spawn(http::keep_metrics(move || metrics.run_upkeep(), shutdown.clone()));
     tokio::spawn(app.auth.clone().run(shutdown.clone()));
     tokio::spawn(accept::serve(listener, tls, http::router(app.clone()), door, shutdown));
-    Ok(Running { addresses, tls_fingerprint, app, ending, kept, _storage: storage })
+    Ok(Running { addresses, sip, tls_fingerprint, app, ending, kept, _storage: storage })
 }
 
 /// The addresses that browsers are told to send sound to.

@@ -12,6 +12,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::http::Origins;
 use crate::media::PortRange;
+use crate::signalling::SipLimits;
 
 /// All settings, each with a default that suits a first try on one's own machine.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,6 +34,8 @@ pub struct Config {
     pub http: Http,
     /// Logins.
     pub auth: Auth,
+    /// SIP over UDP, TCP and TLS; over WebSocket it is always there.
+    pub sip: Sip,
     /// Sound.
     pub media: Media,
 }
@@ -93,6 +96,23 @@ pub struct Auth {
     pub token_ttl_seconds: u32,
 }
 
+/// SIP over UDP, TCP and TLS.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sip {
+    /// Where datagrams are listened to; nothing said: nowhere, in a demo the usual port of this machine alone.
+    pub udp: Option<Vec<SocketAddr>>,
+    /// Where TCP connections are taken in; the same.
+    pub tcp: Option<Vec<SocketAddr>>,
+    /// Where TLS connections are taken in, with the certificate of `[tls]`.
+    pub tls: Vec<SocketAddr>,
+    /// The address or name by which peers reach us, where it is not the one that we listen on.
+    pub advertise: Option<String>,
+    /// What a peer may hold on to, and for how long.
+    #[serde(skip)]
+    pub limits: SipLimits,
+}
+
 /// Sound.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -118,6 +138,7 @@ impl Default for Config {
             tls: Tls::default(),
             http: Http::default(),
             auth: Auth::default(),
+            sip: Sip::default(),
             media: Media::default(),
         }
     }
@@ -273,6 +294,16 @@ impl Config {
                 "must be at least 1",
             ),
             (
+                self.sip.tls.is_empty() || self.tls.self_signed || self.tls.cert.is_some(),
+                "sip.tls",
+                "needs a certificate: set tls.cert and tls.key, or tls.self_signed",
+            ),
+            (
+                self.sip.advertise.as_deref().is_none_or(is_host),
+                "sip.advertise",
+                "must be an IP address or a host name, without a port",
+            ),
+            (
                 self.media.port.checked_add(self.media.workers).is_some(),
                 "media.port",
                 "too high: every media worker takes the next port",
@@ -312,10 +343,33 @@ fn unreachable_kind(address: IpAddr) -> Option<&'static str> {
 }
 
 const VARIABLE_PREFIX: &str = "HOTDESK_";
-const SECTIONS: [&str; 5] = ["log", "tls", "http", "auth", "media"];
+const SECTIONS: [&str; 6] = ["log", "tls", "http", "auth", "sip", "media"];
 /// Variables with our prefix that are for what builds and tests us, and may be set where we run.
 const OF_OUR_TOOLS: [&str; 7] =
     ["ARTEFACTS", "BIN", "CACHE", "CHROMIUM", "E2E_WORKERS", "SITE_DIR", "SITE_FOLDER"];
+/// Where a demo speaks SIP unless it is told otherwise.
+const DEMO_SIP: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
+
+impl Sip {
+    /// Where to listen to datagrams.
+    pub fn udp(&self, demo: bool) -> Vec<SocketAddr> {
+        Self::said_or_demo(self.udp.as_ref(), demo)
+    }
+
+    /// Where to take TCP connections in.
+    pub fn tcp(&self, demo: bool) -> Vec<SocketAddr> {
+        Self::said_or_demo(self.tcp.as_ref(), demo)
+    }
+
+    fn said_or_demo(said: Option<&Vec<SocketAddr>>, demo: bool) -> Vec<SocketAddr> {
+        said.cloned().unwrap_or_else(|| if demo { vec![DEMO_SIP] } else { Vec::new() })
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    let is_name = || text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.".contains(&b));
+    text.parse::<IpAddr>().is_ok() || (!text.is_empty() && is_name())
+}
 
 fn read(file: &Path) -> Result<Table, ConfigError> {
     let text = std::fs::read_to_string(file)
@@ -418,6 +472,7 @@ mod tests {
                 ("HOTDESK_HTTP_TRUSTED_PROXIES", "127.0.0.1, ::1"),
                 ("HOTDESK_LOG_FORMAT", "json"),
                 ("HOTDESK_CACHE", "/tmp"),
+                ("HOTDESK_SIP_UDP", "0.0.0.0:5060, [::]:5060"),
                 ("PATH", "/bin"),
             ],
         )
@@ -429,6 +484,8 @@ mod tests {
         assert_eq!(config.http.trusted_proxies.len(), 2);
         assert_eq!(config.log.format, LogFormat::Json);
         assert_eq!(config.media.port, 1);
+        assert_eq!(config.sip.udp(true).len(), 2);
+        assert_eq!((config.sip.tcp(true), config.sip.tcp(false)), (vec![DEMO_SIP], vec![]));
     }
 
     #[test]
@@ -457,6 +514,9 @@ mod tests {
             "[media]\naddresses = [\"255.255.255.255\"]",
             "[media]\naddresses = [\"169.254.1.1\"]",
             "[media]\nport = 20000",
+            "[sip]\ntls = [\"127.0.0.1:5061\"]",
+            "[sip]\nadvertise = \"203.0.113.7:5060\"",
+            "[sip]\nadvertise = \"a\\r\\nb\"",
         ] {
             assert!(load(text, &[]).unwrap().check().is_err(), "{text}");
         }
@@ -488,7 +548,7 @@ mod tests {
                 assert!(manual.contains(&format!("`{key}`")), "docs/configuration.md does not explain {key}");
             }
         }
-        for section in ["", "[log]", "[tls]", "[http]", "[auth]", "[media]"] {
+        for section in ["", "[log]", "[tls]", "[http]", "[auth]", "[sip]", "[media]"] {
             let error = load(&format!("{section}\nx = 1"), &[]).unwrap_err().to_string();
             for key in error.split('`').skip(3).step_by(2) {
                 assert!(

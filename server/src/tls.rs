@@ -78,6 +78,13 @@ impl Tls {
         TlsAcceptor::from(self.config.clone())
     }
 
+    /// The same for SIP, which agrees on no protocol inside TLS.
+    pub fn sip_acceptor(&self) -> TlsAcceptor {
+        let mut config = ServerConfig::clone(&self.config);
+        config.alpn_protocols.clear();
+        TlsAcceptor::from(Arc::new(config))
+    }
+
     /// The SHA-256 fingerprint of the certificate in use, as browsers show it.
     pub fn fingerprint(&self) -> String {
         let key = self.current.key.load();

@@ -77,6 +77,17 @@ impl Transport {
     }
 }
 
+/// The two ends of a flow over UDP, TCP or TLS.
+///
+/// A WebSocket needs none: its client names hosts that nobody can resolve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlowEnds {
+    /// `host[:port]` by which the peer reaches us: our `Via` and `Contact` on this flow.
+    pub local: String,
+    /// Where its messages come from, for `received` and `rport` (RFC 3261 §18.2.1, RFC 3581 §4).
+    pub remote: std::net::SocketAddr,
+}
+
 /// Bytes to put on a flow: one whole message, or an RFC 5626 keep-alive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {

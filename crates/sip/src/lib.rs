@@ -35,7 +35,9 @@
 //! assert!(sent.bytes.starts_with(b"INVITE sip:*55@example.org SIP/2.0\r\n"));
 //! ```
 //!
-//! Left to others: sockets and the framing of streams (`server/signalling`), who may register or call whom
+//! What comes by TCP, TLS or UDP passes [`transport`] first.
+//!
+//! Left to others: sockets (`server/signalling`), who may register or call whom
 //! (`switch`), and session descriptions, which pass through as text (`media`).
 #![warn(missing_docs)]
 
@@ -46,12 +48,13 @@ pub mod dtmf;
 mod error;
 mod event;
 mod reason;
+pub mod transport;
 mod ua;
 mod wire;
 
 pub use config::{
-    Config, Credentials, DialogId, FlowId, OutboundInvite, OutboundRegister, Owner, RegistrationId, Transmit,
-    Transport,
+    Config, Credentials, DialogId, FlowEnds, FlowId, OutboundInvite, OutboundRegister, Owner, RegistrationId,
+    Transmit, Transport,
 };
 pub use dialog::{DialogInfo, DialogState, Direction};
 pub use error::{Malformed, WrongState};

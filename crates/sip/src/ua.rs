@@ -15,7 +15,8 @@ use sipx_sip::message::Message;
 use timing::{Deadline, Instant};
 
 use crate::config::{
-    Config, DialogId, FlowId, OutboundInvite, OutboundRegister, Owner, RegistrationId, Transmit, Transport,
+    Config, DialogId, FlowEnds, FlowId, OutboundInvite, OutboundRegister, Owner, RegistrationId, Transmit,
+    Transport,
 };
 use crate::dialog::{DialogInfo, DialogState};
 use crate::error::WrongState;
@@ -71,6 +72,17 @@ impl UserAgent {
     pub fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner, now: Instant) {
         let _ = now;
         self.exchange.open_flow(flow, transport, owner);
+    }
+
+    /// Where a flow begins and ends, for one that is open.
+    pub fn set_ends(&mut self, flow: FlowId, ends: FlowEnds) {
+        self.exchange.set_ends(flow, ends);
+    }
+
+    /// Whether a dialog or a registration of ours lives on this flow.
+    pub fn lives_on(&self, flow: FlowId) -> bool {
+        self.legs.values().any(|leg| !leg.ended && leg.info.flow == flow)
+            || self.registrations.values().any(|registration| registration.is_on(flow))
     }
 
     /// A flow is gone, and with it the registrations kept up over it.

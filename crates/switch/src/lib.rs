@@ -23,6 +23,7 @@ mod control;
 mod directory;
 mod ending;
 mod fact;
+mod flows;
 mod media_facts;
 mod registering;
 mod registrar;

@@ -125,6 +125,11 @@ impl Registrar {
         Ok(bound)
     }
 
+    /// Whether a phone can be reached on this flow.
+    pub fn is_bound(&self, flow: FlowId) -> bool {
+        self.bindings.values().flatten().any(|binding| binding.flow == flow)
+    }
+
     /// Takes away what came over a flow that is gone.
     pub fn close_flow(&mut self, flow: FlowId) {
         for bindings in self.bindings.values_mut() {

@@ -185,26 +185,27 @@ async fn explain_tls(mut stream: TcpStream) -> anyhow::Result<()> {
 }
 
 /// Counts who is inside.
-struct Door {
+pub(crate) struct Door {
     limits: Limits,
     places: Arc<Semaphore>,
     inside: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
 /// One connection's place; free again when dropped.
-struct Place {
+pub(crate) struct Place {
     address: Option<IpAddr>,
     inside: Arc<Mutex<HashMap<IpAddr, usize>>>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Door {
-    fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections.min(Semaphore::MAX_PERMITS)));
         Door { limits, places, inside: Arc::default() }
     }
 
-    fn let_in(&self, address: IpAddr) -> Option<Place> {
+    /// A place for a connection from `address`, unless the house or that address is full.
+    pub(crate) fn let_in(&self, address: IpAddr) -> Option<Place> {
         let permit = self.places.clone().try_acquire_owned().ok()?;
         let address = address.to_canonical();
         let counted = (!self.limits.uncounted.contains(&address)).then(|| network_of(address));

@@ -1,12 +1,18 @@
 //! The loop round the switch: SIP flows, media workers, call records, and the echo page's sessions.
 
 mod echo;
+mod flows;
 mod journal;
+mod listen;
 mod records;
 mod run;
 mod sip_socket;
+mod stream;
+mod udp;
 
 pub use echo::{EchoTests, close_echo, echo_figures, open_echo};
+pub use flows::Outbox;
+pub use listen::{Listening, SipLimits, listen};
 pub use records::{Kept, NotStored, Records, keep as keep_records};
 pub use run::{Setup, Signalling, Wish, spawn};
 pub use sip_socket::sip_socket;

@@ -3,11 +3,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{CallId, LegId, SessionId};
-use sip::{FlowId, Transport};
+use sip::{FlowEnds, FlowId, Transport};
 use switch::{Command, Directory, Fact, Identity, Line, Switch};
 use tokio::sync::{mpsc, oneshot};
 
 use super::echo::EchoTests;
+use super::flows::Outbox;
 use super::records::Records;
 use crate::clock::Clock;
 use crate::cti::{self, Cti};
@@ -29,6 +30,17 @@ pub enum Wish {
         /// Where its messages go.
         outbox: mpsc::Sender<Outgoing>,
     },
+    /// A connection or a UDP peer that has proved nothing.
+    StrangerOpened {
+        /// Its number.
+        flow: FlowId,
+        /// What carries it.
+        transport: Transport,
+        /// Where it begins and ends.
+        ends: FlowEnds,
+        /// Where its messages go.
+        outbox: Outbox,
+    },
     /// One SIP message.
     Message {
         /// By which connection.
@@ -38,6 +50,11 @@ pub enum Wish {
     },
     /// A connection is gone.
     FlowClosed {
+        /// Which.
+        flow: FlowId,
+    },
+    /// Nothing has come by a flow for long: it is closed unless a call or a registration lives on it.
+    FlowIdle {
         /// Which.
         flow: FlowId,
     },
@@ -93,6 +110,11 @@ impl Signalling {
         if self.tell(Wish::Drain(done)).await {
             let _ = drained.await;
         }
+    }
+
+    /// Waits until the loop has ended.
+    pub(super) async fn ended(&self) {
+        self.inbox.closed().await;
     }
 
     pub(super) fn inbox(&self) -> &mpsc::Sender<Wish> {
@@ -157,7 +179,7 @@ pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
 }
 
 struct Outlets {
-    flows: HashMap<FlowId, mpsc::Sender<Outgoing>>,
+    flows: HashMap<FlowId, Outbox>,
     /// All legs of a call live on one worker, chosen with the first.
     workers: BTreeMap<CallId, WorkerId>,
     pool: Arc<MediaPool>,
@@ -172,14 +194,29 @@ impl Outlets {
         match wish {
             Wish::FlowOpened { flow, transport, identity, outbox } => {
                 tracing::debug!(flow = flow.0, user = %identity.user, "SIP flow opened");
-                self.flows.insert(flow, outbox);
+                self.flows.insert(flow, outbox.into());
                 switch.open_flow(flow, transport, identity, now);
+            }
+            Wish::StrangerOpened { flow, transport, ends, outbox } => {
+                tracing::debug!(
+                    flow = flow.0,
+                    transport = transport.via_token(),
+                    "SIP flow of a stranger opened"
+                );
+                self.flows.insert(flow, outbox);
+                switch.open_stranger(flow, transport, ends, now);
             }
             Wish::Message { flow, bytes } => {
                 metrics::counter!("hotdesk_sip_messages_total", "direction" => "in").increment(1);
                 switch.handle_message(flow, &bytes, now);
+                if switch.knows(flow)
+                    && let Some(outbox) = self.flows.get_mut(&flow)
+                {
+                    outbox.prove();
+                }
             }
-            Wish::FlowClosed { flow } => {
+            Wish::FlowIdle { flow } if switch.lives_on(flow) => {}
+            Wish::FlowClosed { flow } | Wish::FlowIdle { flow } => {
                 tracing::debug!(flow = flow.0, "SIP flow closed");
                 self.flows.remove(&flow);
                 switch.close_flow(flow, now);

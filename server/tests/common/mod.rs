@@ -34,6 +34,8 @@ pub fn demo(dir: &Path) -> Config {
     config.media.addresses = vec![Ipv4Addr::LOCALHOST.into()];
     config.media.port = 0;
     config.media.workers = 1;
+    // the demo's usual SIP port is for one server at a time
+    (config.sip.udp, config.sip.tcp) = (Some(Vec::new()), Some(Vec::new()));
     config
 }
 

@@ -1,6 +1,7 @@
 //! Flows and the transactions on them (RFC 3261 §17, RFC 6026): what is below dialogs and registrations.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
 
 use rand::RngCore as _;
 use rand_chacha::ChaCha20Rng;
@@ -10,7 +11,7 @@ use sipx_sip::transaction::{ClientState, Output, Reliability, Timer, TuEvent};
 use sipx_sip::{ClientTransaction, HeaderName, ServerTransaction, TransactionKey};
 use timing::{Deadline, Duration, Instant, Timers};
 
-use crate::config::{Config, DialogId, FlowId, Owner, RegistrationId, Transmit, Transport};
+use crate::config::{Config, DialogId, FlowEnds, FlowId, Owner, RegistrationId, Transmit, Transport};
 use crate::wire;
 
 /// 64·T1, the patience of RFC 3261.
@@ -79,6 +80,7 @@ pub(super) enum Happening {
 struct Flow {
     transport: Transport,
     owner: Owner,
+    ends: Option<FlowEnds>,
     transactions: usize,
     /// Dialogs that have ended and are kept for stragglers.
     lingering: usize,
@@ -131,12 +133,25 @@ impl Exchange {
     }
 
     pub(super) fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner) {
-        self.flows.insert(flow, Box::new(Flow { transport, owner, transactions: 0, lingering: 0 }));
+        self.flows.insert(flow, Box::new(Flow { transport, owner, ends: None, transactions: 0, lingering: 0 }));
+    }
+
+    pub(super) fn set_ends(&mut self, flow: FlowId, ends: FlowEnds) {
+        if let Some(flow) = self.flows.get_mut(&flow) {
+            flow.ends = Some(ends);
+        }
+    }
+
+    /// Where the messages of a flow come from, if it is known.
+    pub(super) fn remote(&self, flow: FlowId) -> Option<SocketAddr> {
+        self.flows.get(&flow)?.ends.as_ref().map(|ends| ends.remote)
     }
 
     /// Forgets a flow and all transactions on it; returns the requests of ours that were on their way.
     pub(super) fn close_flow(&mut self, flow: FlowId) -> Vec<Purpose> {
-        self.flows.remove(&flow);
+        if self.flows.remove(&flow).is_none_or(|flow| flow.transactions == 0) {
+            return Vec::new();
+        }
         let lost: Vec<_> =
             self.slots.iter().filter(|(_, slot)| slot.flow == flow).map(|(id, _)| *id).collect();
         let mut unfinished = Vec::new();
@@ -204,15 +219,22 @@ impl Exchange {
         let transport = self.transport(flow).unwrap_or(self.config.transport);
         let rport = if transport == Transport::Udp { ";rport" } else { "" };
         let token = self.token();
-        format!("SIP/2.0/{} {};branch=z9hG4bK{token}{rport}", transport.via_token(), self.config.contact_host)
+        let (transport, host) = (transport.via_token(), self.host(flow));
+        format!("SIP/2.0/{transport} {host};branch=z9hG4bK{token}{rport}")
     }
 
     /// Our `Contact` for a flow.
     pub(super) fn contact(&self, flow: FlowId, user: &str) -> String {
         let transport = self.transport(flow).unwrap_or(self.config.transport).uri_token();
-        let (user, host) = (wire::user_in_uri(user), &self.config.contact_host);
+        let (user, host) = (wire::user_in_uri(user), self.host(flow));
         let at = if user.is_empty() { "" } else { "@" };
         format!("<sip:{user}{at}{host};transport={transport}>")
+    }
+
+    /// By which `host[:port]` the peer of a flow reaches us.
+    fn host(&self, flow: FlowId) -> &str {
+        let ends = self.flows.get(&flow).and_then(|flow| flow.ends.as_ref());
+        ends.map_or(&self.config.contact_host, |ends| &ends.local)
     }
 
     /// Sends a request in a transaction of its own; nothing when the flow is gone.

@@ -20,7 +20,10 @@ pub(super) const AUTO_ANSWER: &str = "xivo-autoanswer";
 
 impl UserAgent {
     /// Refuses what no transaction should be made for; hands on the rest.
-    pub(super) fn receive_request(&mut self, flow: FlowId, request: Request, now: Instant) {
+    pub(super) fn receive_request(&mut self, flow: FlowId, mut request: Request, now: Instant) {
+        if let Some(remote) = self.exchange.remote(flow) {
+            wire::note_source(&mut request.headers, remote);
+        }
         let findings = sipx_sip::validate_request(&request);
         let fatal =
             findings.iter().filter(|finding| !finding.is_repairable()).map(|finding| finding.status());
@@ -112,6 +115,8 @@ impl UserAgent {
             Some(482)
         } else if max_forwards == 0 && self.exchange.config.server {
             Some(483)
+        } else if !wire::accepts_sdp(headers) {
+            Some(406)
         } else if headers.typed::<Contact>().is_some_and(|c| !c.is_ok_and(|c| c.uri.scheme().is_sip())) {
             Some(400)
         } else {

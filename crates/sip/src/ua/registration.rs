@@ -33,6 +33,12 @@ pub(super) struct Registration {
     leaving: bool,
 }
 
+impl Registration {
+    pub(super) fn is_on(&self, flow: FlowId) -> bool {
+        self.wish.flow == flow
+    }
+}
+
 impl UserAgent {
     pub(super) fn start_registration(&mut self, id: RegistrationId, wish: OutboundRegister, now: Instant) {
         let registration = Registration {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sipx_sip::headers::{Address, CSeq, ContentType, Via};
 use sipx_sip::message::{Header, Headers, Message, Method, Request, Response, StatusCode};
-use sipx_sip::{HeaderName, Limits, TypedHeader, parse_datagram, parse_frame};
+use sipx_sip::{HeaderName, Limits, StreamParser, TypedHeader, parse_datagram, parse_frame};
 
 use super::text::{clean, display, phrase};
 use super::write::bytes_of;
@@ -17,7 +17,7 @@ pub(crate) struct Unreadable {
 }
 
 /// No SIP message worth the name is larger; what is, could only be meant to hurt.
-const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     max_message_bytes: 64 * 1024,
     max_body_bytes: 64 * 1024,
     max_headers: 128,
@@ -37,10 +37,18 @@ pub(crate) fn read(bytes: &[u8], transport: Transport) -> Result<Message, Unread
     }
     let bytes = Bytes::copy_from_slice(bytes);
     match transport {
-        Transport::Udp => parse_datagram(bytes, &LIMITS),
-        _ => parse_frame(bytes, &LIMITS),
+        Transport::Udp => parse_datagram(bytes, &LIMITS).ok(),
+        Transport::Ws | Transport::Wss => parse_frame(bytes, &LIMITS).ok(),
+        Transport::Tcp | Transport::Tls => parse_cut(&bytes),
     }
-    .map_err(|_| Unreadable { status: 400 })
+    .ok_or(Unreadable { status: 400 })
+}
+
+/// The one message that was cut out of a stream, where `Content-Length` may not be absent (RFC 3261 §18.3).
+fn parse_cut(bytes: &[u8]) -> Option<Message> {
+    let mut parser = StreamParser::new(LIMITS);
+    let message = parser.push(bytes).ok()?.pop()?;
+    (parser.pending() == 0).then_some(message)
 }
 
 /// Whether a request has come through more hops than we are willing to write into a response.
@@ -108,6 +116,20 @@ pub(crate) fn cseq(headers: &Headers) -> Option<(u32, Method)> {
 pub(crate) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<String> {
     let is_sdp = matches!(headers.typed::<ContentType>(), Some(Ok(t)) if t.is("application", "sdp"));
     (is_sdp && !body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned())
+}
+
+/// Whether a response may carry a session description (RFC 3261 §20.1); without `Accept` it may.
+pub(crate) fn accepts_sdp(headers: &Headers) -> bool {
+    let mut ranges = headers.get_all(&HeaderName::Accept).peekable();
+    ranges.peek().is_none()
+        || ranges.any(|header| {
+            let value = header.value().to_ascii_lowercase();
+            let mut types = value.split(|&b| b == b',').map(|range| {
+                let end = range.iter().position(|&b| b == b';').unwrap_or(range.len());
+                range[..end].trim_ascii()
+            });
+            types.any(|kind| [&b"application/sdp"[..], b"application/*", b"*/*"].contains(&kind))
+        })
 }
 
 #[cfg(test)]

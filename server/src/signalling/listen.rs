@@ -1,0 +1,290 @@
+//! Opens the sockets of SIP over UDP, TCP and TLS, and takes connections in.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use sip::transport::{DatagramLimits, Datagrams, Patience};
+use sip::{FlowEnds, Transport};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::run::{Signalling, Wish};
+use super::stream::{self, Times};
+use super::udp;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::http::accept::{Door, Limits, Place};
+use crate::shutdown::Shutdown;
+use crate::socket::OUTBOX;
+use crate::tls::Tls;
+
+/// Connections that may wait to be taken in.
+const BACKLOG: i32 = 1_024;
+/// Room for a burst of datagrams while the socket's task waits for its turn.
+const RECEIVE_BUFFER: usize = 1 << 20;
+
+/// What a SIP peer may hold on to, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct SipLimits {
+    /// Peers by UDP.
+    pub datagrams: DatagramLimits,
+    /// How long a peer by TCP or TLS may take for a message, and be silent.
+    pub patience: Patience,
+    /// How long such a peer may take nothing of what is written to it.
+    pub write: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake: Duration,
+    /// Connections at once.
+    pub connections: usize,
+    /// Of these, from one address.
+    pub connections_per_address: usize,
+}
+
+impl Default for SipLimits {
+    fn default() -> Self {
+        SipLimits {
+            datagrams: DatagramLimits::default(),
+            patience: Patience::default(),
+            write: Duration::from_secs(10),
+            handshake: Duration::from_secs(10),
+            connections: 10_000,
+            connections_per_address: 500,
+        }
+    }
+}
+
+/// Where we listen for SIP; with the ports that were really taken where the settings said 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listening {
+    /// Datagrams.
+    pub udp: Vec<SocketAddr>,
+    /// TCP connections.
+    pub tcp: Vec<SocketAddr>,
+    /// TLS connections.
+    pub tls: Vec<SocketAddr>,
+}
+
+/// Starts to listen wherever the settings say.
+///
+/// # Errors
+/// If an address cannot be used; in a demo that is a warning only.
+pub fn listen(
+    config: &Config,
+    tls: Option<&Tls>,
+    signalling: &Signalling,
+    clock: Clock,
+    shutdown: &Shutdown,
+) -> anyhow::Result<Listening> {
+    let (settings, limits) = (&config.sip, config.sip.limits);
+    let mut listening = Listening::default();
+    let local = |listen| Local { listen, advertise: settings.advertise.clone() };
+    for address in settings.udp(config.demo) {
+        let Some((socket, address)) = taken(udp_socket(address), address, config.demo)? else { continue };
+        listening.udp.push(address);
+        let datagrams = Datagrams::new(limits.datagrams);
+        let (signalling, shutdown) = (signalling.clone(), shutdown.clone());
+        tokio::spawn(udp::carry(socket, local(address), datagrams, signalling, clock, shutdown));
+    }
+    let door = Arc::new(Door::new(Limits {
+        connections: limits.connections,
+        connections_per_address: limits.connections_per_address,
+        ..Limits::default()
+    }));
+    let tcp = settings.tcp(config.demo).into_iter().map(|address| (address, None));
+    let acceptor = tls.map(Tls::sip_acceptor);
+    let tls = settings.tls.iter().map(|address| (*address, acceptor.clone()));
+    for (address, acceptor) in tcp.chain(tls) {
+        let Some((listener, address)) = taken(tcp_listener(address), address, config.demo)? else { continue };
+        if acceptor.is_some() { &mut listening.tls } else { &mut listening.tcp }.push(address);
+        let entrance = Entrance {
+            acceptor,
+            local: local(address),
+            limits,
+            signalling: signalling.clone(),
+            clock,
+            shutdown: shutdown.clone(),
+        };
+        tokio::spawn(accept(listener, Arc::new(entrance), door.clone()));
+    }
+    if listening != Listening::default() {
+        tracing::info!(udp = ?listening.udp, tcp = ?listening.tcp, tls = ?listening.tls, "listening for SIP");
+    }
+    Ok(listening)
+}
+
+/// A demo shall start beside whatever uses the port.
+fn taken<S>(opened: io::Result<S>, address: SocketAddr, demo: bool) -> anyhow::Result<Option<S>> {
+    match opened {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if demo => {
+            tracing::warn!(%address, %error, "cannot listen for SIP there; set sip.udp and sip.tcp");
+            Ok(None)
+        }
+        Err(error) => Err(error).with_context(|| format!("sip: cannot listen on {address}")),
+    }
+}
+
+fn udp_socket(address: SocketAddr) -> io::Result<(UdpSocket, SocketAddr)> {
+    let socket = bound(address, Type::DGRAM, Protocol::UDP)?;
+    socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    let socket = UdpSocket::from_std(socket.into())?;
+    let address = socket.local_addr()?;
+    Ok((socket, address))
+}
+
+fn tcp_listener(address: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+    let socket = bound(address, Type::STREAM, Protocol::TCP)?;
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from_std(socket.into())?;
+    let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+fn bound(address: SocketAddr, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
+    if address.is_ipv6() {
+        // so that `0.0.0.0` and `::` can stand side by side, and IPv4 addresses always look the same
+        socket.set_only_v6(true)?;
+    }
+    if kind == Type::STREAM {
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
+}
+
+/// How we name ourselves to the peers of one socket.
+#[derive(Clone, Debug)]
+pub(super) struct Local {
+    listen: SocketAddr,
+    advertise: Option<String>,
+}
+
+impl Local {
+    /// `host:port` by which the peer at `remote` reaches us: as advertised, or the address that we listen on;
+    /// where that is every address, the one from which the peer is reached.
+    pub(super) fn towards(&self, remote: SocketAddr) -> String {
+        let port = self.listen.port();
+        if let Some(host) = &self.advertise {
+            return match host.parse::<Ipv6Addr>() {
+                Ok(v6) => format!("[{v6}]:{port}"),
+                Err(_) => format!("{host}:{port}"),
+            };
+        }
+        let unspecified = self.listen.ip().is_unspecified();
+        let ip = unspecified.then(|| source_towards(remote)).flatten().unwrap_or(self.listen.ip());
+        SocketAddr::new(ip, port).to_string()
+    }
+}
+
+/// The address that the kernel would send from.
+fn source_towards(remote: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr =
+        if remote.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = std::net::UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// All that a connection by one listener needs.
+struct Entrance {
+    acceptor: Option<TlsAcceptor>,
+    local: Local,
+    limits: SipLimits,
+    signalling: Signalling,
+    clock: Clock,
+    shutdown: Shutdown,
+}
+
+async fn accept(listener: TcpListener, entrance: Arc<Entrance>, door: Arc<Door>) {
+    loop {
+        let accepted = tokio::select! {
+            () = entrance.shutdown.begun() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, mostly. The connection stays in the backlog; others end meanwhile.
+                tracing::warn!(%error, "cannot take a SIP connection in");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        match door.let_in(remote.ip()) {
+            Some(place) => drop(tokio::spawn(entrance.clone().let_in(stream, remote, place))),
+            None => metrics::counter!("hotdesk_sip_connections_refused_total").increment(1),
+        }
+    }
+}
+
+impl Entrance {
+    async fn let_in(self: Arc<Self>, stream: TcpStream, remote: SocketAddr, place: Place) {
+        let _guard = self.shutdown.guard();
+        let _ = stream.set_nodelay(true);
+        match &self.acceptor {
+            None => self.carry(stream, Transport::Tcp, remote).await,
+            Some(acceptor) => match timeout(self.limits.handshake, acceptor.accept(stream)).await {
+                Ok(Ok(stream)) => self.carry(stream, Transport::Tls, remote).await,
+                failed => {
+                    tracing::debug!(address = %remote.ip(), in_time = failed.is_ok(), "no TLS handshake");
+                }
+            },
+        }
+        drop(place);
+    }
+
+    async fn carry(
+        &self,
+        stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite,
+        transport: Transport,
+        remote: SocketAddr,
+    ) {
+        let flow = self.signalling.new_flow();
+        let (outbox, frames) = mpsc::channel(OUTBOX);
+        let ends = FlowEnds { local: self.local.towards(remote), remote };
+        let outbox = outbox.into();
+        if !self.signalling.tell(Wish::StrangerOpened { flow, transport, ends, outbox }).await {
+            return;
+        }
+        let times = Times { patience: self.limits.patience, write: self.limits.write };
+        stream::carry(stream, flow, frames, &self.signalling, times, self.clock).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn both_families_can_listen_everywhere_on_one_port() {
+        let (_v4, address) = tcp_listener("0.0.0.0:0".parse().unwrap()).unwrap();
+        let v6 = SocketAddr::from((Ipv6Addr::UNSPECIFIED, address.port()));
+        if std::net::TcpListener::bind("[::1]:0").is_ok() {
+            tcp_listener(v6).unwrap();
+        }
+        let (_udp, address) = udp_socket("127.0.0.1:0".parse().unwrap()).unwrap();
+        assert!(udp_socket(address).is_err());
+        assert!(taken(udp_socket(address), address, true).unwrap().is_none(), "a demo does without");
+        assert!(taken(udp_socket(address), address, false).is_err());
+    }
+
+    #[test]
+    fn we_name_ourselves_as_the_peer_reaches_us() {
+        let towards = |listen: &str, advertise: Option<&str>| {
+            let local = Local { listen: listen.parse().unwrap(), advertise: advertise.map(str::to_owned) };
+            local.towards("127.0.0.1:9".parse().unwrap())
+        };
+        assert_eq!(towards("192.0.2.1:5060", None), "192.0.2.1:5060");
+        assert_eq!(towards("0.0.0.0:5070", None), "127.0.0.1:5070");
+        assert_eq!(towards("0.0.0.0:5060", Some("sip.example.org")), "sip.example.org:5060");
+        assert_eq!(towards("0.0.0.0:5060", Some("2001:db8::1")), "[2001:db8::1]:5060");
+    }
+}

@@ -1,0 +1,177 @@
+//! SIP over UDP: one socket, a flow for each remote address (RFC 3261 §18, RFC 3581, RFC 5626 §4.4.2).
+
+use std::io;
+use std::net::SocketAddr;
+
+use sip::transport::{Arrival, Datagrams, Dropped, PeerFact};
+use sip::{FlowEnds, FlowId, Transport};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+use super::flows::Outbox;
+use super::listen::Local;
+use super::run::{Signalling, Wish};
+use crate::clock::Clock;
+use crate::shutdown::Shutdown;
+
+/// What may wait for the socket. When it is full datagrams are lost, which SIP over UDP is made for.
+const ORDERS: usize = 4_096;
+/// Datagrams that are taken in before others have their turn.
+const BATCH: usize = 64;
+/// The largest datagram there is.
+const LARGEST: usize = 65_535;
+
+/// The way to one peer. The peer is forgotten when this is dropped.
+#[derive(Debug)]
+pub struct UdpPeer {
+    orders: mpsc::Sender<Order>,
+    address: SocketAddr,
+    flow: FlowId,
+    proven: bool,
+}
+
+#[derive(Debug)]
+enum Order {
+    Send(SocketAddr, FlowId, Vec<u8>),
+    Proven(SocketAddr, FlowId),
+    Forget(SocketAddr, FlowId),
+}
+
+impl UdpPeer {
+    pub(super) fn send(&self, bytes: Vec<u8>) {
+        if self.orders.try_send(Order::Send(self.address, self.flow, bytes)).is_err() {
+            lost("out", "backlog");
+        }
+    }
+
+    pub(super) fn prove(&mut self) {
+        if !self.proven {
+            self.proven = self.orders.try_send(Order::Proven(self.address, self.flow)).is_ok();
+        }
+    }
+}
+
+impl Drop for UdpPeer {
+    fn drop(&mut self) {
+        // Should it not get through, the peer is asked about again when it has been silent.
+        let _ = self.orders.try_send(Order::Forget(self.address, self.flow));
+    }
+}
+
+/// Carries a socket until the switch's loop ends.
+pub(super) async fn carry(
+    socket: UdpSocket,
+    local: Local,
+    datagrams: Datagrams,
+    signalling: Signalling,
+    clock: Clock,
+    shutdown: Shutdown,
+) {
+    let _guard = shutdown.guard();
+    let (orders, mut to_do) = mpsc::channel(ORDERS);
+    let mut port = Port { socket, local, datagrams, signalling, clock, shutdown, orders };
+    let mut buffer = vec![0; LARGEST];
+    loop {
+        let wake = port.datagrams.poll_timeout();
+        tokio::select! {
+            readable = port.socket.readable() => match readable {
+                Ok(()) => port.take_in(&mut buffer),
+                Err(error) => {
+                    tracing::error!(%error, "a UDP socket for SIP cannot be read any more");
+                    return;
+                }
+            },
+            Some(order) = to_do.recv() => port.obey(order),
+            () = clock.sleep_until(wake) => port.datagrams.handle_timeout(clock.now()),
+            () = port.signalling.ended() => {
+                while let Ok(order) = to_do.try_recv() {
+                    port.obey(order);
+                }
+                return;
+            }
+        }
+        while let Some(fact) = port.datagrams.poll_fact() {
+            let wish = match fact {
+                PeerFact::Forgotten(flow) => Wish::FlowClosed { flow },
+                PeerFact::Idle(flow) => Wish::FlowIdle { flow },
+            };
+            port.signalling.tell(wish).await;
+        }
+    }
+}
+
+struct Port {
+    socket: UdpSocket,
+    local: Local,
+    datagrams: Datagrams,
+    signalling: Signalling,
+    clock: Clock,
+    shutdown: Shutdown,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Port {
+    fn take_in(&mut self, buffer: &mut [u8]) {
+        for _ in 0..BATCH {
+            match self.socket.try_recv_from(buffer) {
+                Ok((length, from)) => self.receive(from, &buffer[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    tracing::debug!(%error, "a datagram could not be read");
+                    return;
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, from: SocketAddr, bytes: &[u8]) {
+        let signalling = self.signalling.clone();
+        match self.datagrams.receive(from, bytes, self.clock.now(), || signalling.new_flow()) {
+            Arrival::Message { flow, is_new } => {
+                if is_new && !self.open(from, flow) {
+                    self.datagrams.forget(from, flow);
+                } else if !self.signalling.try_tell(Wish::Message { flow, bytes: bytes.to_vec() }) {
+                    lost("in", "backlog");
+                }
+            }
+            Arrival::Reply(bytes) => self.send(from, &bytes),
+            Arrival::Ignored => {}
+            Arrival::Dropped(Dropped::HostTooFast) => lost("in", "host_too_fast"),
+            Arrival::Dropped(Dropped::StrangersTooFast) => lost("in", "strangers_too_fast"),
+            Arrival::Dropped(Dropped::NoRoom) => lost("in", "no_room"),
+        }
+    }
+
+    /// Whether the loop knows of the new flow. Nobody new is let in while the server stops.
+    fn open(&self, address: SocketAddr, flow: FlowId) -> bool {
+        let peer = UdpPeer { orders: self.orders.clone(), address, flow, proven: false };
+        let ends = FlowEnds { local: self.local.towards(address), remote: address };
+        let (transport, outbox) = (Transport::Udp, Outbox::Peer(peer));
+        !self.shutdown.has_begun()
+            && self.signalling.try_tell(Wish::StrangerOpened { flow, transport, ends, outbox })
+    }
+
+    fn obey(&mut self, order: Order) {
+        let now = self.clock.now();
+        match order {
+            Order::Send(to, flow, bytes) if self.datagrams.may_send(to, flow, bytes.len(), now) => {
+                self.send(to, &bytes);
+            }
+            Order::Send(..) => lost("out", "stranger"),
+            Order::Proven(address, flow) => self.datagrams.prove(address, flow, now),
+            Order::Forget(address, flow) => self.datagrams.forget(address, flow),
+        }
+    }
+
+    fn send(&self, to: SocketAddr, bytes: &[u8]) {
+        if let Err(error) = self.socket.try_send_to(bytes, to) {
+            tracing::debug!(%error, "a datagram could not be sent");
+            lost("out", "socket");
+        }
+    }
+}
+
+fn lost(direction: &'static str, why: &'static str) {
+    metrics::counter!("hotdesk_sip_datagrams_dropped_total", "direction" => direction, "why" => why)
+        .increment(1);
+}
