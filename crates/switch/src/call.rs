@@ -28,6 +28,18 @@ pub(crate) struct Call {
     /// The best reason so far why nobody answered.
     pub refused: Option<EndCause>,
     pub variables: BTreeMap<String, String>,
+    /// The first of the calls that it has grown out of, or itself: all of them live on one media worker.
+    pub home: CallId,
+    /// Whose leave it takes to go where it goes: the caller's, or that of who has sent him on.
+    pub payer: Option<String>,
+    /// How often it was sent on to another number.
+    pub diverted: u8,
+    /// Who has transferred the caller, and is rung again when nobody else takes him.
+    pub recall: Option<String>,
+    /// The call whose other party the caller asks about here, and keeps waiting.
+    pub consults: Option<CallId>,
+    /// The other half of a conference of three.
+    pub merged: Option<CallId>,
 }
 
 /// How far a call has come.
@@ -58,6 +70,8 @@ pub(crate) struct Party {
     pub user: Option<UserId>,
     pub number: PhoneNumber,
     pub name: String,
+    /// The call's id for this party; it keeps it when it is transferred.
+    pub linked_id: String,
     pub unique_id: String,
     pub direction: CallDirection,
     /// The Call-ID of the dialog with the phone that speaks for the party; while several ring, with one of them.
@@ -67,12 +81,13 @@ pub(crate) struct Party {
 }
 
 impl Party {
-    pub fn of_line(line: &Line, unique_id: String, direction: CallDirection) -> Self {
+    pub fn of_line(line: &Line, linked_id: String, unique_id: String, direction: CallDirection) -> Self {
         Party {
             account: Some(line.account.clone()),
             user: Some(line.user),
             number: line.number.clone(),
             name: line.full_name.clone(),
+            linked_id,
             unique_id,
             direction,
             sip_call_id: None,
@@ -80,12 +95,13 @@ impl Party {
         }
     }
 
-    pub fn service(number: PhoneNumber, name: &str, unique_id: String) -> Self {
+    pub fn service(number: PhoneNumber, name: &str, linked_id: String, unique_id: String) -> Self {
         Party {
             account: None,
             user: None,
             number,
             name: name.to_owned(),
+            linked_id,
             unique_id,
             direction: CallDirection::Incoming,
             sip_call_id: None,
@@ -125,6 +141,8 @@ pub(crate) struct Leg {
     pub state: LegState,
     /// The phone holds the other party.
     pub held: bool,
+    /// We hold the other party on its behalf.
+    pub parked: bool,
     /// When its phone was first missed, until it has shown that it is back and still has the call.
     pub lost_at: Option<Instant>,
     /// Sound flows: ICE and DTLS are up.
@@ -146,6 +164,10 @@ pub(crate) struct Leg {
 /// | `Answering`   | media's answer to the caller's offer              | `Up` |
 /// | `Up`          | –                                                 | `Reoffered` by the phone |
 /// | `Reoffered`   | media's answer to a re-INVITE                     | `Up` |
+/// | `LateOffering` | media's offer for a caller who sent none         | `LateAnswering` |
+/// | `LateAnswering` | the answer in his ACK, and media to take it     | `Up` |
+/// | `Asked`       | media's offer for a re-INVITE without one         | `AskedAnswering` |
+/// | `AskedAnswering` | the answer in its ACK, and media to take it    | `Up` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LegState {
     Incoming,
@@ -155,12 +177,19 @@ pub(crate) enum LegState {
     Answering,
     Up,
     Reoffered,
+    LateOffering,
+    LateAnswering,
+    Asked,
+    AskedAnswering,
 }
 
 impl LegState {
     /// Whether the dialog is confirmed and media agreed.
     pub fn is_up(self) -> bool {
-        matches!(self, LegState::Up | LegState::Reoffered)
+        matches!(
+            self,
+            LegState::Up | LegState::Reoffered | LegState::Asked | LegState::AskedAnswering
+        )
     }
 }
 
