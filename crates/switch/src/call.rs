@@ -63,7 +63,7 @@ pub(crate) enum Phase {
 }
 
 /// A person in a call, whatever the phone he speaks through.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Party {
     /// The SIP account of the party's line; `None` for a service.
     pub account: Option<String>,
@@ -213,6 +213,14 @@ impl Call {
     pub fn engages(&self, account: &str) -> bool {
         let is = |party: &Party| party.account.as_deref() == Some(account);
         is(&self.caller) || is(&self.callee) && !self.branches.is_empty()
+    }
+
+    /// The side that a user is on.
+    pub fn side_of(&self, user: UserId) -> Option<Side> {
+        [Side::Caller, Side::Callee].into_iter().find(|side| {
+            let party = self.party(*side);
+            party.user == Some(user) && party.is_live()
+        })
     }
 
     /// The leg that carries the given side of a call that has been answered.
