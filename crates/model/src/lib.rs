@@ -11,11 +11,13 @@
 #![warn(missing_docs)]
 
 mod cause;
+mod class;
 mod id;
 mod number;
 mod role;
 
 pub use cause::EndCause;
+pub use class::CallClass;
 pub use id::{AgentId, CallId, LegId, LineId, SessionId, UserId};
 pub use number::{NotANumber, PhoneNumber};
 pub use role::Role;

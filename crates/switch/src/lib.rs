@@ -25,13 +25,20 @@ mod ending;
 mod fact;
 mod flows;
 mod media_facts;
+mod numbering;
 mod registering;
 mod registrar;
 mod resume;
 mod setup;
 mod switch;
+mod trunk;
 
 pub use command::{Command, PhoneAct, Refusal};
 pub use directory::{Destination, Directory, Identity, Line};
 pub use fact::{CallBegan, CallDirection, CallEnded, Fact, LineStatus, PartyInfo, PhoneFact, PhoneFactKind};
+pub use numbering::{Fare, NotAPattern, NumberFormat, Numbering, Outside, Pattern};
 pub use switch::{Config, Order, Switch};
+pub use trunk::{
+    Attempt, CallerIds, Did, DtmfMode, Identify, Limited, Limits, NotLet, Origin, Plan, Registers, Rights, Route,
+    Trunk, TrunkId, TrunkStatus,
+};
