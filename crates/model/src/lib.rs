@@ -15,9 +15,11 @@ mod class;
 mod id;
 mod number;
 mod role;
+mod services;
 
 pub use cause::EndCause;
 pub use class::CallClass;
 pub use id::{AgentId, CallId, LegId, LineId, SessionId, UserId};
 pub use number::{NotANumber, PhoneNumber};
 pub use role::Role;
+pub use services::{Forward, UserServices};

@@ -243,11 +243,12 @@ fn record_between(id: String, linked_id: &str, caller: &PartyInfo, callee: &Part
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
-    use model::{PhoneNumber, UserId};
-    use store::{Line, Memory, NewLine, NewUser, User};
+    use model::{CallClass, PhoneNumber, UserId, UserServices};
+    use store::{Device, Line, Memory, NewLine, NewUser, NumberEntry, TrunkEntry, User};
 
     use super::*;
 
@@ -293,8 +294,54 @@ mod tests {
         async fn add_line(&self, line: NewLine) -> Result<Line, StoreError> {
             self.memory.add_line(line).await
         }
+        async fn lines(&self) -> Result<Vec<Line>, StoreError> {
+            self.memory.lines().await
+        }
+        async fn devices(&self) -> Result<Vec<Device>, StoreError> {
+            self.memory.devices().await
+        }
+        async fn put_device(&self, device: Device) -> Result<(), StoreError> {
+            self.memory.put_device(device).await
+        }
+        async fn remove_device(&self, name: &str) -> Result<bool, StoreError> {
+            self.memory.remove_device(name).await
+        }
+        async fn services(&self) -> Result<Vec<(UserId, UserServices)>, StoreError> {
+            self.memory.services().await
+        }
+        async fn set_services(&self, user: UserId, services: &UserServices) -> Result<(), StoreError> {
+            self.memory.set_services(user, services).await
+        }
         async fn call_records_of(&self, user: UserId, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
             self.memory.call_records_of(user, limit).await
+        }
+        async fn trunks(&self) -> Result<Vec<TrunkEntry>, StoreError> {
+            self.memory.trunks().await
+        }
+        async fn set_trunk(&self, trunk: &TrunkEntry) -> Result<(), StoreError> {
+            self.memory.set_trunk(trunk).await
+        }
+        async fn remove_trunk(&self, name: &str) -> Result<(), StoreError> {
+            self.memory.remove_trunk(name).await
+        }
+        async fn numbers(&self) -> Result<Vec<NumberEntry>, StoreError> {
+            self.memory.numbers().await
+        }
+        async fn set_number(&self, number: &NumberEntry) -> Result<(), StoreError> {
+            self.memory.set_number(number).await
+        }
+        async fn remove_number(&self, number: &PhoneNumber) -> Result<(), StoreError> {
+            self.memory.remove_number(number).await
+        }
+        async fn permissions(&self) -> Result<BTreeMap<UserId, BTreeSet<CallClass>>, StoreError> {
+            self.memory.permissions().await
+        }
+        async fn set_permissions(
+            &self,
+            user: UserId,
+            classes: Option<&BTreeSet<CallClass>>,
+        ) -> Result<(), StoreError> {
+            self.memory.set_permissions(user, classes).await
         }
         async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
             self.memory.setting(key).await
