@@ -67,7 +67,7 @@ fn each_wrong_request_gets_the_status_that_the_standard_names() {
         (request("CANCEL", ""), Some(481)),
         (request("MESSAGE", ""), Some(405)),
         (request("SUBSCRIBE", ""), Some(405)),
-        (request("REFER", ""), Some(405)),
+        (request("REFER", ""), Some(403)),
         (request("PUBLISH", ""), Some(405)),
         (request("FROBNICATE", ""), Some(501)),
         (in_dialog("INVITE"), Some(481)),
@@ -106,7 +106,7 @@ fn a_phone_is_no_registrar() {
 fn refusals_say_what_would_have_been_taken() {
     let mut desk = desk(Transport::Ws);
     let (_, text) = answer(&mut desk, &request("MESSAGE", "")).unwrap();
-    assert!(text.contains("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE\r\n"), "{text}");
+    assert!(text.contains("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER\r\n"), "{text}");
     let (_, text) = answer(&mut desk, &request("OPTIONS", "Require: a\r\nRequire: b, c\r\n")).unwrap();
     assert!(text.contains("Unsupported: a, b, c\r\n"), "{text}");
 }

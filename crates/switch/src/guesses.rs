@@ -14,12 +14,17 @@ const MOST_AT_ALL: usize = 1_000;
 /// Names and sources kept at once; when there are more, the attack is counted as a whole only.
 const MOST_KEPT: usize = 10_000;
 
+/// Sweeping takes a time that grows with what is kept.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// Counts wrong passwords, so that nobody finds one by trying.
 #[derive(Debug, Default)]
 pub(crate) struct Guesses {
     by_account: BTreeMap<String, Wrong>,
     by_source: BTreeMap<IpAddr, Wrong>,
     all: Wrong,
+    /// When what is over was last thrown away.
+    swept: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -52,7 +57,9 @@ impl Guesses {
     /// A wrong password was tried.
     pub fn was_wrong(&mut self, account: &str, source: Option<IpAddr>, now: Instant) {
         self.all.add(now, MOST_AT_ALL);
-        if self.by_account.len() >= MOST_KEPT || self.by_source.len() >= MOST_KEPT {
+        let is_full = self.by_account.len() >= MOST_KEPT || self.by_source.len() >= MOST_KEPT;
+        if is_full && self.swept.is_none_or(|swept| now.since(swept) > SWEEP_EVERY) {
+            self.swept = Some(now);
             self.by_account.retain(|_, wrong| wrong.recent(now) > 0);
             self.by_source.retain(|_, wrong| wrong.recent(now) > 0);
         }

@@ -263,7 +263,11 @@ impl Switch {
             Event::Ended { dialog, by, reason_header, .. } => {
                 self.dialog_ended(dialog, &by, reason_header.as_deref(), now);
             }
-            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered { .. } => {}
+            Event::Refer { dialog, refer, .. } => self.ua.refuse_refer(dialog, refer, 603, now),
+            Event::Registered { .. }
+            | Event::RegistrationFailed { .. }
+            | Event::Unregistered { .. }
+            | Event::Pong { .. } => {}
         }
     }
 

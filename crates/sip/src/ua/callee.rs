@@ -4,9 +4,9 @@ use sipx_sip::HeaderName;
 use sipx_sip::message::{Message, Request, Response};
 use timing::{Deadline, Instant};
 
+use super::UserAgent;
 use super::exchange::{PATIENCE, T1, T2, TransactionId, Wake};
-use super::leg::{Leg, OutgoingOffer, UnackedAnswer};
-use super::{ALLOW, UserAgent};
+use super::leg::{Leg, UnackedAnswer};
 use crate::config::{DialogId, FlowId};
 use crate::dialog::DialogState;
 use crate::error::WrongState;
@@ -90,7 +90,10 @@ impl UserAgent {
             }
             let contact = self.exchange.contact(leg.flow(), &leg.contact_user);
             wire::set(&mut response.headers, HeaderName::Contact, contact);
-            wire::set(&mut response.headers, HeaderName::Allow, ALLOW);
+            wire::set(&mut response.headers, HeaderName::Allow, self.exchange.allow());
+            if let Some(supported) = self.exchange.supported() {
+                wire::set(&mut response.headers, HeaderName::Supported, supported);
+            }
         }
         wire::set(&mut response.headers, HeaderName::Server, &self.exchange.config.user_agent);
         let body =
@@ -177,10 +180,6 @@ impl UserAgent {
         if leg.ended {
             return;
         }
-        let waiting = match &mut leg.outgoing {
-            Some(OutgoingOffer::AfterAck { sdp }) => Some(std::mem::take(sdp)),
-            _ => None,
-        };
         if begins {
             self.events.push_back(Event::Confirmed { dialog });
         }
@@ -190,8 +189,6 @@ impl UserAgent {
                 None => Event::OfferRefused { dialog, status: 488 },
             });
         }
-        if let Some(sdp) = waiting {
-            self.send_reinvite(dialog, &sdp, now);
-        }
+        self.send_next_offer(dialog, now);
     }
 }

@@ -9,7 +9,7 @@ use timing::{Deadline, Instant};
 use super::UserAgent;
 use super::exchange::{PATIENCE, Purpose, TransactionId, Wake};
 use super::inbound::AUTO_ANSWER;
-use super::leg::{Cancel, Leg, Peer, SentAck, authorization_header};
+use super::leg::{Cancel, Leg, Peer, SentAck, UnsentAck, authorization_header};
 use crate::config::{DialogId, FlowId, OutboundInvite};
 use crate::dialog::{DialogInfo, DialogState, Direction};
 use crate::digest::{ChallengeFrom, ClientAuth};
@@ -18,7 +18,11 @@ use crate::wire;
 
 impl UserAgent {
     pub(super) fn start_call(&mut self, dialog: DialogId, invite: OutboundInvite, now: Instant) {
-        let refused = |status, reason: &str| EndedBy::Refused { status, reason: reason.to_owned() };
+        let refused = |status, reason: &str| EndedBy::Refused {
+            status,
+            reason: reason.to_owned(),
+            contacts: Vec::new(),
+        };
         let failure = match self.send_invite(dialog, invite, now) {
             Ok(()) => return,
             Err(status @ 503) => (status, refused(status, "the flow is closed")),
@@ -57,6 +61,8 @@ impl UserAgent {
         }
         let content_type = (!invite.sdp.is_empty()).then_some("application/sdp");
         let request = draft.extra(&invite.headers).finish(content_type, invite.sdp.as_bytes());
+        leg.invite_cseq = leg.local_cseq;
+        leg.is_late_offer = invite.sdp.is_empty();
         leg.invite = self.exchange.request(invite.flow, request, Purpose::Invite(dialog), now);
         self.insert_leg(leg);
         Ok(())
@@ -98,6 +104,9 @@ impl UserAgent {
             let (flow, bytes) = (leg.flow(), ack.bytes.clone());
             return self.exchange.send(flow, bytes);
         }
+        if leg.waits_for_ack(cseq, &tag) {
+            return;
+        }
         let peer = Peer::read(&response.headers, &HeaderName::To, request.uri.clone());
         let is_first = leg.is_calling();
         if is_first {
@@ -106,9 +115,15 @@ impl UserAgent {
             leg.auth.accepted();
         }
         let is_wanted = is_first && !leg.ended;
-        self.acknowledge(dialog, &peer, cseq, tag, &request.headers);
+        let sdp = wire::sdp_of(&response.headers, response.body());
+        if is_wanted && leg.is_late_offer && sdp.is_some() {
+            let (peer, invite) = (peer.clone(), request.headers.clone());
+            leg.unsent_ack = Some(UnsentAck { peer, cseq, tag, invite });
+        } else {
+            self.acknowledge(dialog, &peer, cseq, tag, &request.headers, None);
+        }
         if is_wanted {
-            let sdp = wire::sdp_of(&response.headers, response.body());
+            self.note_abilities(dialog, &response.headers);
             self.events.push_back(Event::Answered { dialog, sdp });
         } else {
             self.send_bye_to(dialog, &peer, &[], now);
@@ -123,6 +138,7 @@ impl UserAgent {
         cseq: u32,
         tag: Vec<u8>,
         invite: &Headers,
+        sdp: Option<&str>,
     ) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let mut draft = leg.draft_to(&mut self.exchange, peer, Method::Ack, cseq);
@@ -131,7 +147,8 @@ impl UserAgent {
                 draft = draft.header(name, value);
             }
         }
-        let bytes = wire::bytes_of(&Message::Request(draft.finish(None, b"")));
+        let body = sdp.unwrap_or_default().as_bytes();
+        let bytes = wire::bytes_of(&Message::Request(draft.finish(sdp.map(|_| "application/sdp"), body)));
         self.exchange.send(leg.flow(), bytes.clone());
         leg.remember_ack(SentAck { cseq, tag, bytes });
     }
@@ -147,7 +164,7 @@ impl UserAgent {
         let Some((cseq, _)) = wire::cseq(&response.headers) else { return };
         let is_known = leg.sent_ack(cseq, &wire::tag_of::<To>(&response.headers)).is_some();
         let target = leg.peer.target.clone();
-        let is_awaited = leg.is_outbound() && leg.is_calling() && cseq == leg.local_cseq;
+        let is_awaited = leg.is_outbound() && leg.is_calling() && cseq == leg.invite_cseq;
         if leg.call_id[..] == call_id[..] && (is_known || is_awaited) {
             self.follow(dialog, flow);
             let mut request = Request::new(Method::Invite, target);
@@ -171,6 +188,7 @@ impl UserAgent {
             leg.peer.tag = None;
             leg.info.state = DialogState::Calling;
             leg.local_cseq += 1;
+            leg.invite_cseq = leg.local_cseq;
             let (flow, sequence) = (leg.flow(), leg.local_cseq);
             let request = self.authorized(dialog, request);
             let sent = self.exchange.request_again(flow, request, sequence, Purpose::Invite(dialog), now);
@@ -182,7 +200,9 @@ impl UserAgent {
         let reason = String::from_utf8_lossy(&response.reason);
         let reason = wire::display(reason.as_bytes());
         let reason_header = wire::text_of(&response.headers, &HeaderName::Reason);
-        self.end(dialog, EndedBy::Refused { status, reason }, Some(status), reason_header, now);
+        let contacts =
+            if (300..400).contains(&status) { wire::contacts(&response.headers) } else { Vec::new() };
+        self.end(dialog, EndedBy::Refused { status, reason, contacts }, Some(status), reason_header, now);
     }
 
     /// The same request with the answer to the last challenge in it.

@@ -14,6 +14,8 @@ use timing::{Deadline, Duration, Instant, Timers};
 use crate::config::{Config, DialogId, FlowEnds, FlowId, Owner, RegistrationId, Transmit, Transport};
 use crate::wire;
 
+use super::{ServerPurpose, ServerWake};
+
 /// 64·T1, the patience of RFC 3261.
 pub(super) const PATIENCE: Duration = Duration::from_secs(32);
 pub(super) const T1: Duration = Duration::from_millis(500);
@@ -36,8 +38,11 @@ pub(super) enum Purpose {
     Info(DialogId),
     Bye(DialogId),
     Probe(DialogId),
+    Update(DialogId),
     Cancel,
     Register(RegistrationId),
+    /// What only a server sends.
+    Server(ServerPurpose),
 }
 
 /// Why to wake up.
@@ -59,6 +64,8 @@ pub(super) enum Wake {
     Linger(DialogId),
     /// A registration is at half its life.
     Renewal(RegistrationId),
+    /// What only a server waits for.
+    Server(ServerWake),
 }
 
 /// What a message or a timer means to the layer above.
@@ -130,6 +137,27 @@ impl Exchange {
             outbox: VecDeque::new(),
             next_transaction: 0,
         }
+    }
+
+    /// Whether we are set up as a server, and built to be one.
+    pub(super) fn is_server(&self) -> bool {
+        cfg!(feature = "server") && self.config.server
+    }
+
+    /// The methods we take, for `Allow`. REGISTER needs no advertising inside calls.
+    pub(super) fn allow(&self) -> &'static str {
+        if self.is_server() { super::SERVER_ALLOW } else { super::ALLOW }
+    }
+
+    /// The extensions we have, for `Supported`.
+    pub(super) fn supported(&self) -> Option<&'static str> {
+        self.is_server().then_some(super::SERVER_SUPPORTED)
+    }
+
+    /// Whether we have the extension of this option tag.
+    pub(super) fn supports(&self, option: &str) -> bool {
+        self.supported()
+            .is_some_and(|list| list.split(',').any(|known| known.trim().eq_ignore_ascii_case(option)))
     }
 
     pub(super) fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner) {
@@ -233,7 +261,7 @@ impl Exchange {
     }
 
     /// By which `host[:port]` the peer of a flow reaches us.
-    fn host(&self, flow: FlowId) -> &str {
+    pub(super) fn host(&self, flow: FlowId) -> &str {
         let ends = self.flows.get(&flow).and_then(|flow| flow.ends.as_ref());
         ends.map_or(&self.config.contact_host, |ends| &ends.local)
     }

@@ -6,6 +6,7 @@ use sipx_sip::message::{Headers, Method, Request};
 use sipx_sip::{HeaderName, TypedHeader as _, Uri};
 use timing::Duration;
 
+use super::Extensions;
 use super::exchange::{Exchange, TransactionId};
 use crate::config::{DialogId, FlowId, Owner};
 use crate::dialog::{DialogInfo, DialogState, Direction};
@@ -29,6 +30,8 @@ pub(super) struct Leg {
     /// User part of our `Contact`.
     pub(super) contact_user: String,
     pub(super) local_cseq: u32,
+    /// The number of our INVITE that began it.
+    pub(super) invite_cseq: u32,
     pub(super) remote_cseq: Option<u32>,
     pub(super) auth: ClientAuth,
     /// The INVITE that began it.
@@ -43,6 +46,15 @@ pub(super) struct Leg {
     pub(super) unacked: Option<UnackedAnswer>,
     pub(super) incoming: Option<IncomingOffer>,
     pub(super) outgoing: Option<OutgoingOffer>,
+    /// An offer that waits until another exchange is over.
+    pub(super) next_offer: Option<NextOffer>,
+    /// Whether our INVITE had no offer, so that the 2xx brings one.
+    pub(super) is_late_offer: bool,
+    /// An ACK that waits for our answer to an offer in the 2xx.
+    pub(super) unsent_ack: Option<UnsentAck>,
+    /// Whether the peer takes UPDATE (RFC 3311 §4).
+    pub(super) peer_allows_update: bool,
+    pub(super) server: Extensions,
     /// The last re-INVITE of ours.
     pub(super) reinvite: Option<TransactionId>,
     /// A BYE that may only go out once our 2xx is acknowledged (RFC 3261 §15).
@@ -99,11 +111,35 @@ pub(super) struct IncomingOffer {
 #[derive(Debug)]
 pub(super) enum OutgoingOffer {
     /// On its way; `cancelled` once the peer has let us wait too long.
-    Sent { retries: u8, cancelled: bool },
-    /// Not before the ACK that we wait for.
-    AfterAck { sdp: String },
+    Sent { retries: u8, is_refresh: bool, cancelled: bool },
     /// Refused with 491; to go out again.
-    Glare { request: Box<Request>, retries: u8 },
+    Glare { request: Box<Request>, retries: u8, is_refresh: bool },
+}
+
+impl OutgoingOffer {
+    /// Whether it says nothing new, and the application knows nothing of it.
+    pub(super) fn is_refresh(&self) -> bool {
+        match self {
+            OutgoingOffer::Sent { is_refresh, .. } | OutgoingOffer::Glare { is_refresh, .. } => *is_refresh,
+        }
+    }
+}
+
+/// An offer that is still to be sent; without a description it asks the peer for one.
+#[derive(Debug)]
+pub(super) struct NextOffer {
+    pub(super) sdp: String,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+/// An ACK that is still to be sent, with our answer.
+#[derive(Debug)]
+pub(super) struct UnsentAck {
+    pub(super) peer: Peer,
+    pub(super) cseq: u32,
+    pub(super) tag: Vec<u8>,
+    /// The headers of the INVITE that it acknowledges.
+    pub(super) invite: Headers,
 }
 
 impl Peer {
@@ -122,7 +158,7 @@ impl Peer {
     }
 
     /// Request-URI and `Route` values for a request to this peer (RFC 3261 §12.2.1.1).
-    fn route(&self) -> (Uri, Vec<Bytes>) {
+    pub(super) fn route(&self) -> (Uri, Vec<Bytes>) {
         let first = self.routes.first().and_then(|route| Route::decode(route).ok());
         match first {
             Some(strict) if strict.uri.params().is_none_or(|params| !params.contains("lr")) => {
@@ -155,6 +191,7 @@ impl Leg {
             call_id,
             contact_user,
             local_cseq: 0,
+            invite_cseq: 0,
             remote_cseq: None,
             auth: ClientAuth::default(),
             invite: None,
@@ -165,6 +202,11 @@ impl Leg {
             unacked: None,
             incoming: None,
             outgoing: None,
+            next_offer: None,
+            is_late_offer: false,
+            unsent_ack: None,
+            peer_allows_update: false,
+            server: Extensions::default(),
             reinvite: None,
             bye_after_ack: None,
         }
@@ -218,7 +260,7 @@ impl Leg {
         let (uri, routes) = peer.route();
         let via = exchange.via(self.flow());
         let cseq = [format!("{sequence} ").as_bytes(), method.as_bytes()].concat();
-        let refreshes_target = matches!(method, Method::Invite | Method::Update);
+        let refreshes_target = matches!(method, Method::Invite | Method::Update | Method::Notify);
         let mut draft = Draft::new(method, uri)
             .header(HeaderName::Via, via)
             .header(HeaderName::MaxForwards, "70")
@@ -231,7 +273,10 @@ impl Leg {
         }
         if refreshes_target {
             let contact = exchange.contact(self.flow(), &self.contact_user);
-            draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, super::ALLOW);
+            draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, exchange.allow());
+        }
+        if let Some(supported) = exchange.supported().filter(|_| refreshes_target) {
+            draft = draft.header(HeaderName::Supported, supported);
         }
         draft.header(HeaderName::UserAgent, &exchange.config.user_agent)
     }
@@ -241,6 +286,11 @@ impl Leg {
         self.acks.iter().find(|ack| ack.cseq == cseq && ack.tag == tag)
     }
 
+    /// Whether a 2xx with this number and tag waits for the application's answer to its offer.
+    pub(super) fn waits_for_ack(&self, cseq: u32, tag: &[u8]) -> bool {
+        self.unsent_ack.as_ref().is_some_and(|ack| ack.cseq == cseq && ack.tag == tag)
+    }
+
     /// Remembers an ACK; only the last few 2xx can come again.
     pub(super) fn remember_ack(&mut self, ack: SentAck) {
         const REMEMBERED: usize = 4;
@@ -248,6 +298,11 @@ impl Leg {
             self.acks.remove(0);
         }
         self.acks.push(ack);
+    }
+
+    /// Whether this is the tag of the other side.
+    pub(super) fn knows_tag(&self, tag: &[u8]) -> bool {
+        self.peer.tag.as_deref() == Some(tag)
     }
 
     /// Whether the application began it.

@@ -1,7 +1,7 @@
 //! Reading: framing, limits, and the headers that everyone needs.
 
 use bytes::Bytes;
-use sipx_sip::headers::{Address, CSeq, ContentType, Via};
+use sipx_sip::headers::{Address, CSeq, ContactValue, ContentType, Via};
 use sipx_sip::message::{Header, Headers, Message, Method, Request, Response, StatusCode};
 use sipx_sip::{HeaderName, Limits, StreamParser, TypedHeader, parse_datagram, parse_frame};
 
@@ -110,6 +110,49 @@ pub(crate) fn tag_of<H: TypedHeader + std::ops::Deref<Target = Address>>(headers
 pub(crate) fn cseq(headers: &Headers) -> Option<(u32, Method)> {
     let cseq = headers.typed::<CSeq>()?.ok()?;
     Some((cseq.sequence, cseq.method))
+}
+
+/// The tokens of a header that lists some, such as `Require`, as they came.
+pub(crate) fn tokens(headers: &Headers, name: &HeaderName) -> Vec<String> {
+    let values: Vec<String> = headers.get_all(name).map(|header| display(&header.value())).collect();
+    let tokens = values.iter().flat_map(|value| value.split(',')).map(str::trim);
+    tokens.filter(|token| !token.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether a message lists UPDATE among the methods that its sender takes.
+pub(crate) fn allows_update(headers: &Headers) -> bool {
+    tokens(headers, &HeaderName::Allow).iter().any(|method| method == "UPDATE")
+}
+
+/// The addresses in `Contact`, the most wanted first (RFC 3261 §8.1.3.4); not more than anybody would try.
+pub(crate) fn contacts(headers: &Headers) -> Vec<String> {
+    const MAX_CONTACTS: usize = 10;
+    let mut contacts: Vec<(u16, String)> = headers
+        .get_all(&HeaderName::Contact)
+        .filter_map(|header| ContactValue::decode_list(&header.value()).ok())
+        .flatten()
+        .filter_map(|contact| match contact {
+            ContactValue::Address(address) => {
+                let q = address.param("q").and_then(|q| thousandths(&display(q))).unwrap_or(1_000);
+                Some((q, String::from_utf8_lossy(&address.uri.to_bytes()).into_owned()))
+            }
+            ContactValue::Wildcard => None,
+        })
+        .take(MAX_CONTACTS)
+        .collect();
+    contacts.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
+    contacts.into_iter().map(|(_, uri)| uri).collect()
+}
+
+/// `0.75` as 750; what is no quality between 0 and 1 counts as absent (RFC 3261 §25.1).
+pub(crate) fn thousandths(q: &str) -> Option<u16> {
+    let (whole, fraction) = q.split_once('.').unwrap_or((q, ""));
+    if fraction.len() > 3 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value =
+        whole.parse::<u16>().ok()?.checked_mul(1000)? + format!("{fraction:0<3}").parse::<u16>().ok()?;
+    (value <= 1000).then_some(value)
 }
 
 /// The session description a message carries.

@@ -51,7 +51,9 @@ impl Softphone {
             | Event::Register(_)
             | Event::Registered { .. }
             | Event::RegistrationFailed { .. }
-            | Event::Unregistered { .. } => {}
+            | Event::Unregistered { .. }
+            | Event::Refer { .. }
+            | Event::Pong { .. } => {}
         }
     }
 
