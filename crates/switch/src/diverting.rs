@@ -109,8 +109,7 @@ impl Switch {
     pub(crate) fn redirected(&mut self, leg: model::LegId, contacts: &[String], now: Instant) -> bool {
         let Some(call) = self.legs.get(&leg).and_then(|leg| self.calls.get(&leg.call)) else { return false };
         let (id, one_branch) = (call.id, call.branches == [leg]);
-        let number = contacts.iter().find_map(|contact| sip::user_part(contact)?.parse::<PhoneNumber>().ok());
-        match number {
+        match crate::trunk::numbers_of(contacts).into_iter().next() {
             // of several phones one does not speak for the others
             Some(number) if one_branch && call.phase == Phase::Ringing => {
                 self.divert(id, &number, EndCause::Declined, now)

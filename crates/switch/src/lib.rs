@@ -29,6 +29,7 @@ mod flows;
 mod guesses;
 mod holding;
 mod media_facts;
+mod numbering;
 mod proving;
 mod referring;
 mod registering;
@@ -37,9 +38,15 @@ mod resume;
 mod setup;
 mod switch;
 mod transfer;
+mod trunk;
 
 pub use command::{Command, PhoneAct, Refusal, ServiceChange};
 pub use directory::{Destination, Device, Directory, Identity, Line};
 pub use features::Feature;
 pub use fact::{CallBegan, CallDirection, CallEnded, Fact, LineStatus, PartyInfo, PhoneFact, PhoneFactKind};
+pub use numbering::{Fare, NotAPattern, NumberFormat, Numbering, Outside, Pattern};
 pub use switch::{Config, Order, Switch};
+pub use trunk::{
+    Attempt, CallerIds, Did, DtmfMode, Identify, Limited, Limits, NotLet, Origin, Plan, Registers, Rights, Route,
+    Trunk, TrunkId, TrunkStatus,
+};

@@ -243,11 +243,12 @@ fn record_between(id: String, linked_id: &str, caller: &PartyInfo, callee: &Part
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
-    use model::{PhoneNumber, UserId, UserServices};
-    use store::{Device, Line, Memory, NewLine, NewUser, User};
+    use model::{CallClass, PhoneNumber, UserId, UserServices};
+    use store::{Device, Line, Memory, NewLine, NewUser, NumberEntry, TrunkEntry, User};
 
     use super::*;
 
@@ -313,6 +314,34 @@ mod tests {
         }
         async fn call_records_of(&self, user: UserId, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
             self.memory.call_records_of(user, limit).await
+        }
+        async fn trunks(&self) -> Result<Vec<TrunkEntry>, StoreError> {
+            self.memory.trunks().await
+        }
+        async fn set_trunk(&self, trunk: &TrunkEntry) -> Result<(), StoreError> {
+            self.memory.set_trunk(trunk).await
+        }
+        async fn remove_trunk(&self, name: &str) -> Result<(), StoreError> {
+            self.memory.remove_trunk(name).await
+        }
+        async fn numbers(&self) -> Result<Vec<NumberEntry>, StoreError> {
+            self.memory.numbers().await
+        }
+        async fn set_number(&self, number: &NumberEntry) -> Result<(), StoreError> {
+            self.memory.set_number(number).await
+        }
+        async fn remove_number(&self, number: &PhoneNumber) -> Result<(), StoreError> {
+            self.memory.remove_number(number).await
+        }
+        async fn permissions(&self) -> Result<BTreeMap<UserId, BTreeSet<CallClass>>, StoreError> {
+            self.memory.permissions().await
+        }
+        async fn set_permissions(
+            &self,
+            user: UserId,
+            classes: Option<&BTreeSet<CallClass>>,
+        ) -> Result<(), StoreError> {
+            self.memory.set_permissions(user, classes).await
         }
         async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
             self.memory.setting(key).await
