@@ -215,6 +215,11 @@ impl Call {
         is(&self.caller) || is(&self.callee) && !self.branches.is_empty()
     }
 
+    /// Whether a user takes part, or took.
+    pub fn has(&self, user: UserId) -> bool {
+        [&self.caller, &self.callee].iter().any(|party| party.user == Some(user))
+    }
+
     /// The side that a user is on.
     pub fn side_of(&self, user: UserId) -> Option<Side> {
         [Side::Caller, Side::Callee].into_iter().find(|side| {

@@ -89,7 +89,7 @@ impl Switch {
     }
 
     /// Ends all that rings for the callee; gives his account.
-    fn leave_callee(&mut self, id: CallId, cause: EndCause, now: Instant) -> Option<String> {
+    pub(crate) fn leave_callee(&mut self, id: CallId, cause: EndCause, now: Instant) -> Option<String> {
         let call = self.calls.get_mut(&id)?;
         let branches = std::mem::take(&mut call.branches);
         let (told, account) = (call.callee.told, call.callee.account.clone());

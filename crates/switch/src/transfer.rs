@@ -102,9 +102,9 @@ impl Switch {
             self.join_sound(other);
             for side in [Side::Caller, Side::Callee] {
                 let user = self.calls.get(&other).and_then(|call| call.party(side).user);
-                if user.is_some_and(|user| ended.side_of(user).is_some()) {
+                if let Some(user) = user.filter(|user| ended.has(*user)) {
                     self.tell_talking(other, side);
-                    self.ask_phone_to_resume(user.unwrap_or_default(), Part { call: other, side });
+                    self.ask_phone_to_resume(user, Part { call: other, side });
                 }
             }
         }
@@ -242,6 +242,7 @@ impl Switch {
     fn pair(&mut self, id: CallId, old: CallId, new: NewPair, now: Instant) {
         let Some(old) = self.calls.get(&old) else { return };
         let NewPair { caller, callee, branches, destination, phase } = new;
+        let Some(caller_leg) = caller.legs.first().copied() else { return };
         let call = Call {
             id,
             linked_id: old.linked_id.clone(),
@@ -251,7 +252,7 @@ impl Switch {
             destination,
             caller: caller.party,
             callee,
-            caller_leg: caller.legs.first().copied().unwrap_or_default(),
+            caller_leg,
             branches,
             codecs: old.codecs.clone(),
             refused: None,

@@ -118,7 +118,11 @@ impl Records {
                     journal.ended(ended.call, record_of(id, ended, now));
                     over = true;
                 }
-                Fact::LineChanged { .. } | Fact::Phone(_) | Fact::PhoneAct { .. } => {}
+                Fact::LineChanged { .. }
+                | Fact::Phone(_)
+                | Fact::PhoneAct { .. }
+                | Fact::ServicesChanged { .. }
+                | Fact::WorkerFree { .. } => {}
             }
         }
         journal.alive(now);
