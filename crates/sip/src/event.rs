@@ -126,6 +126,13 @@ pub enum Event {
         /// The header `Referred-By`, which nobody has verified (RFC 3892).
         referred_by: Option<String>,
     },
+    /// Nobody has refreshed the session in time: the peer has not, or our own refresh got no answer (RFC 4028).
+    /// Told once, until it is refreshed again. The dialog stands, and whether the call goes on is for the
+    /// application to decide, by its media.
+    Stale {
+        /// The call.
+        dialog: DialogId,
+    },
     /// Our [`ping`](crate::UserAgent::ping) has come back, or not.
     Pong {
         /// Which one.
@@ -155,7 +162,8 @@ pub enum EndedBy {
         /// Where to try instead after a 3xx, the most wanted first. Nobody has followed them.
         contacts: Vec<String>,
     },
-    /// Our 2xx was never acknowledged within 64·T1 (RFC 3261 §13.3.1.4).
+    /// Our 2xx, or a reliable provisional response, was never acknowledged within 64·T1 (RFC 3261 §13.3.1.4,
+    /// RFC 3262 §3).
     NoAck,
 }
 

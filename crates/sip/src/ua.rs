@@ -39,9 +39,9 @@ use server::{Extensions, ServerPurpose, ServerWake};
 /// The methods that a phone takes.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 /// The methods that a server takes.
-const SERVER_ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER";
+const SERVER_ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER";
 /// The extensions that a server has.
-const SERVER_SUPPORTED: &str = "replaces";
+const SERVER_SUPPORTED: &str = "100rel, timer, replaces";
 
 /// Speaks SIP on every flow it is given: as registrar or registered phone, as caller and as callee.
 #[derive(Debug)]
@@ -373,12 +373,12 @@ impl UserAgent {
                 self.finish_offer(dialog, status, now);
             }
             Purpose::Server(purpose) => self.handle_server_timeout(purpose, now),
+            Purpose::Update(dialog) => self.refresh_failed(dialog, 408, now),
             Purpose::Register(id) if !flow_gone => self.fail_registration(id, None, "no response"),
             Purpose::Register(_)
             | Purpose::Info(_)
             | Purpose::Bye(_)
             | Purpose::Probe(_)
-            | Purpose::Update(_)
             | Purpose::Cancel => {}
         }
     }

@@ -282,6 +282,7 @@ impl Switch {
             Event::Registered { .. }
             | Event::RegistrationFailed { .. }
             | Event::Unregistered { .. }
+            | Event::Stale { .. }
             | Event::Pong { .. } => {}
         }
     }

@@ -42,6 +42,7 @@ pub(super) enum Purpose {
     Cancel,
     Register(RegistrationId),
     /// What only a server sends.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "its value has no value there"))]
     Server(ServerPurpose),
 }
 
@@ -65,6 +66,7 @@ pub(super) enum Wake {
     /// A registration is at half its life.
     Renewal(RegistrationId),
     /// What only a server waits for.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "its value has no value there"))]
     Server(ServerWake),
 }
 
@@ -152,6 +154,15 @@ impl Exchange {
     /// The extensions we have, for `Supported`.
     pub(super) fn supported(&self) -> Option<&'static str> {
         self.is_server().then_some(super::SERVER_SUPPORTED)
+    }
+
+    /// The same request without the offer of reliable provisional responses: an offer in one of them would have
+    /// to be answered by PRACK, where the application answers by ACK.
+    pub(super) fn without_100rel(&self, draft: wire::Draft) -> wire::Draft {
+        match self.supported() {
+            Some(all) => draft.replace(HeaderName::Supported, all.replacen("100rel, ", "", 1)),
+            None => draft,
+        }
     }
 
     /// Whether we have the extension of this option tag.

@@ -113,6 +113,9 @@ impl UserAgent {
         let call_id = headers.value(&HeaderName::CallId).unwrap_or_default().into_owned();
         let from_tag = wire::tag_of::<From>(headers);
         let arrival = Arrival { call_id: call_id.clone(), from_tag, cseq };
+        if let Some(least) = self.session_refusal(request) {
+            return self.reply(id, 422, &[(HeaderName::MinSe, &least)], now);
+        }
         let refusal = if self.arrived.contains_key(&arrival) {
             Some(482)
         } else if max_forwards == 0 && self.exchange.config.server {
@@ -161,6 +164,7 @@ impl UserAgent {
         let mut leg = Leg::new(info, owner, local.into(), peer, call_id.clone().into(), request_user.clone());
         leg.remote_cseq = Some(cseq);
         leg.invite = Some(id);
+        leg.is_late_offer = wire::sdp_of(headers, request.body()).is_none();
         leg.invitation = Some(Box::new(request.clone()));
         leg.arrival = Some(arrival.clone());
         self.arrived.insert(arrival, dialog);

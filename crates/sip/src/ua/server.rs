@@ -3,9 +3,11 @@
 mod ping;
 mod refer;
 mod registrar;
+mod reliable;
+mod session_timer;
 
 use sipx_sip::message::{Method, Request, Response};
-use timing::{Deadline, Instant};
+use timing::{Deadline, Duration, Instant};
 
 use super::UserAgent;
 use super::exchange::{PATIENCE, TransactionId, Wake};
@@ -20,11 +22,18 @@ pub(super) enum ServerPurpose {
     /// To tell what became of a REFER.
     ReferNotify(DialogId, ReferId),
     Ping(RequestId),
+    /// To acknowledge a provisional response.
+    Prack(DialogId),
 }
 
 /// Why to wake up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum ServerWake {}
+pub(super) enum ServerWake {
+    /// A reliable provisional response goes out once more.
+    Progress(DialogId),
+    /// A session is to be refreshed.
+    Session(DialogId),
+}
 
 /// What a dialog has beyond RFC 3261.
 #[derive(Debug, Default)]
@@ -33,6 +42,15 @@ pub(super) struct Extensions {
     refers: Vec<Refer>,
     /// Whether there ever was one.
     was_referred: bool,
+    /// Our reliable provisional responses.
+    progress: Option<Box<reliable::Outgoing>>,
+    /// Those of the peer, for each branch.
+    received: Vec<reliable::Incoming>,
+    session: Option<session_timer::SessionTimer>,
+    /// The shortest session interval that the way to the peer allows, where it is not the usual one.
+    min_se: Option<Duration>,
+    /// Our side of the session, as it was described last.
+    sdp: String,
 }
 
 impl UserAgent {
@@ -46,7 +64,7 @@ impl UserAgent {
     ) {
         match request.method {
             Method::Refer if self.exchange.is_server() => self.handle_refer(dialog, id, request, now),
-            Method::Prack => self.reply(id, 481, &[], now),
+            Method::Prack => self.handle_prack(dialog, id, request, now),
             _ => self.reply_method(id, request, now),
         }
     }
@@ -91,10 +109,15 @@ impl UserAgent {
     /// A dialog has ended.
     pub(super) fn end_extensions(&mut self, dialog: DialogId, now: Instant) {
         self.end_refers(dialog, now);
+        self.stop_progress(dialog);
+        self.exchange.wakes.cancel(&Wake::Server(ServerWake::Session(dialog)));
     }
 
-    pub(super) fn handle_server_wake(&mut self, wake: ServerWake, _: Instant) {
-        match wake {}
+    pub(super) fn handle_server_wake(&mut self, wake: ServerWake, now: Instant) {
+        match wake {
+            ServerWake::Progress(dialog) => self.repeat_progress(dialog, now),
+            ServerWake::Session(dialog) => self.session_is_due(dialog, now),
+        }
     }
 
     pub(super) fn handle_server_response(
@@ -109,6 +132,7 @@ impl UserAgent {
                 self.handle_refer_notified(dialog, refer, request, response, now);
             }
             ServerPurpose::Ping(id) => self.handle_pong(id, response),
+            ServerPurpose::Prack(dialog) => self.handle_pracked(dialog, request, response, now),
         }
     }
 
@@ -116,6 +140,8 @@ impl UserAgent {
         match purpose {
             ServerPurpose::ReferNotify(dialog, refer) => self.forget_refer(dialog, refer),
             ServerPurpose::Ping(id) => self.fail_ping(id),
+            // the callee goes on asking until it gives up the call itself
+            ServerPurpose::Prack(_) => {}
         }
     }
 }

@@ -52,6 +52,7 @@ impl Softphone {
             | Event::Registered { .. }
             | Event::RegistrationFailed { .. }
             | Event::Unregistered { .. }
+            | Event::Stale { .. }
             | Event::Refer { .. }
             | Event::Pong { .. } => {}
         }
