@@ -6,10 +6,10 @@ mod text;
 mod write;
 
 #[cfg(feature = "server")]
-pub(crate) use read::{LIMITS, thousandths};
+pub(crate) use read::{LIMITS, seconds, thousandths};
 pub(crate) use read::{
-    accepts_sdp, address, allows_update, contacts, cseq, read, reject_unreadable, sdp_of, tag_of, text_of,
-    tokens, too_many_hops,
+    accepts_sdp, address, allows_update, contacts, cseq, media_type, read, reject_unreadable, sdp_of, tag_of,
+    text_of, tokens, too_many_hops,
 };
 pub(crate) use source::note_source;
 pub use text::same_uri;

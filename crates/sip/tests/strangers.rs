@@ -66,8 +66,11 @@ fn each_wrong_request_gets_the_status_that_the_standard_names() {
         (request("INFO", ""), Some(481)),
         (request("UPDATE", ""), Some(481)),
         (request("CANCEL", ""), Some(481)),
-        (request("MESSAGE", ""), Some(405)),
-        (request("SUBSCRIBE", ""), Some(405)),
+        (request("MESSAGE", ""), None),
+        (request("SUBSCRIBE", ""), Some(489)),
+        (request("SUBSCRIBE", "Event: presence\r\n"), Some(489)),
+        (request("SUBSCRIBE", "Event: dialog\r\n"), None),
+        (request("SUBSCRIBE", "Event: dialog\r\nAuthorization: Digest x\r\n"), Some(400)),
         (request("REFER", ""), Some(403)),
         (request("PUBLISH", ""), Some(405)),
         (request("FROBNICATE", ""), Some(501)),
@@ -106,9 +109,11 @@ fn a_phone_is_no_registrar() {
 #[test]
 fn refusals_say_what_would_have_been_taken() {
     let mut desk = desk(Transport::Ws);
-    let (_, text) = answer(&mut desk, &request("MESSAGE", "")).unwrap();
+    let (_, text) = answer(&mut desk, &request("PUBLISH", "")).unwrap();
     assert!(
-        text.contains("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER\r\n"),
+        text.contains(
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, MESSAGE, SUBSCRIBE\r\n"
+        ),
         "{text}"
     );
     let (_, text) = answer(&mut desk, &request("OPTIONS", "Require: a\r\nRequire: b, c\r\n")).unwrap();

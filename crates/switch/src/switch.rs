@@ -279,6 +279,9 @@ impl Switch {
                 self.dialog_ended(dialog, &by, reason_header.as_deref(), now);
             }
             Event::Refer { dialog, refer, .. } => self.ua.refuse_refer(dialog, refer, 603, now),
+            Event::Message(message) => self.ua.respond(message.request, 403, Vec::new(), b"", now),
+            Event::Subscribe(subscribe) => self.ua.respond(subscribe.request, 403, Vec::new(), b"", now),
+            Event::SubscriptionRefreshed { .. } | Event::SubscriptionEnded { .. } => {}
             Event::Registered { .. }
             | Event::RegistrationFailed { .. }
             | Event::Unregistered { .. }

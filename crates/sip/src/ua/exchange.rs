@@ -7,6 +7,8 @@ use rand::RngCore as _;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use sipx_sip::message::{Message, Method, Request, Response};
+#[cfg(feature = "server")]
+use sipx_sip::transaction::ServerState;
 use sipx_sip::transaction::{ClientState, Output, Reliability, Timer, TuEvent};
 use sipx_sip::{ClientTransaction, HeaderName, ServerTransaction, TransactionKey};
 use timing::{Deadline, Duration, Instant, Timers};
@@ -329,6 +331,17 @@ impl Exchange {
             Slot { machine: Machine::Server(server, _), flow, .. } => Some((server.request(), *flow)),
             _ => None,
         }
+    }
+
+    /// Whether a request still waits for its final response from us.
+    #[cfg(feature = "server")]
+    pub(super) fn is_unanswered(&self, id: TransactionId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| match &slot.machine {
+            Machine::Server(server, _) => {
+                matches!(server.state(), ServerState::Trying | ServerState::Proceeding)
+            }
+            Machine::Client(..) => false,
+        })
     }
 
     /// The request of a client transaction that is not over.

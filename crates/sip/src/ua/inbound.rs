@@ -83,8 +83,10 @@ impl UserAgent {
             (HeaderName::Allow, self.exchange.allow()),
             (HeaderName::Accept, "application/sdp, application/dtmf-relay"),
             (HeaderName::Supported, self.exchange.supported().unwrap_or_default()),
+            (HeaderName::AllowEvents, super::PACKAGES),
         ];
-        self.reply(id, 200, &capabilities, now);
+        let told = if self.exchange.is_server() { &capabilities[..] } else { &capabilities[..3] };
+        self.reply(id, 200, told, now);
     }
 
     /// Whether the body is none or a session description; says 415 otherwise.

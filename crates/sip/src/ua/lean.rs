@@ -17,6 +17,23 @@ pub(super) enum ServerPurpose {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum ServerWake {}
 
+/// Nobody subscribes to anything.
+#[derive(Debug, Default)]
+pub(super) struct Subscriptions;
+
+impl Subscriptions {
+    pub(super) fn live_on(&self, _: FlowId) -> bool {
+        false
+    }
+
+    pub(super) fn len(&self) -> usize {
+        0
+    }
+}
+
+/// The event packages that anybody may know of: none.
+pub(super) const PACKAGES: &str = "";
+
 /// A dialog has no more than RFC 3261 gives it.
 #[derive(Debug, Default)]
 pub(super) struct Extensions;
@@ -91,6 +108,8 @@ impl UserAgent {
     }
 
     pub(super) fn refresh_failed(&mut self, _: DialogId, _: u16, _: Instant) {}
+
+    pub(super) fn forget_subscriptions_on(&mut self, _: FlowId) {}
 
     pub(super) fn forget_unanswered(&mut self, _: TransactionId) {}
 

@@ -322,28 +322,13 @@ impl Leg {
         method: Method,
         sequence: u32,
     ) -> Draft {
-        let (uri, routes) = peer.route();
-        let via = exchange.via(self.flow());
-        let cseq = [format!("{sequence} ").as_bytes(), method.as_bytes()].concat();
-        let refreshes_target = matches!(method, Method::Invite | Method::Update | Method::Notify);
-        let mut draft = Draft::new(method, uri)
-            .header(HeaderName::Via, via)
-            .header(HeaderName::MaxForwards, "70")
-            .header(HeaderName::From, &self.local)
-            .header(HeaderName::To, &peer.address)
-            .header(HeaderName::CallId, &self.call_id)
-            .header(HeaderName::CSeq, cseq);
-        for route in &routes {
-            draft = draft.header(HeaderName::Route, route);
-        }
-        if refreshes_target {
-            let contact = exchange.contact(self.flow(), &self.contact_user);
-            draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, exchange.allow());
-        }
-        if let Some(supported) = exchange.supported().filter(|_| refreshes_target) {
-            draft = draft.header(HeaderName::Supported, supported);
-        }
-        draft.header(HeaderName::UserAgent, &exchange.config.user_agent)
+        let ends = Ends {
+            flow: self.flow(),
+            local: &self.local,
+            call_id: &self.call_id,
+            contact_user: &self.contact_user,
+        };
+        draft_in_dialog(exchange, &ends, peer, method, sequence)
     }
 
     /// Whether a 2xx with this number and tag has been acknowledged, and with what.
@@ -374,6 +359,47 @@ impl Leg {
     pub(super) fn is_outbound(&self) -> bool {
         self.info.direction == Direction::Outbound
     }
+}
+
+/// Our side of a dialog of any kind.
+pub(super) struct Ends<'a> {
+    pub(super) flow: FlowId,
+    /// Our address with our tag.
+    pub(super) local: &'a [u8],
+    pub(super) call_id: &'a [u8],
+    pub(super) contact_user: &'a str,
+}
+
+/// Begins a request inside a dialog (RFC 3261 §12.2.1.1).
+pub(super) fn draft_in_dialog(
+    exchange: &mut Exchange,
+    ends: &Ends<'_>,
+    peer: &Peer,
+    method: Method,
+    sequence: u32,
+) -> Draft {
+    let (uri, routes) = peer.route();
+    let via = exchange.via(ends.flow);
+    let cseq = [format!("{sequence} ").as_bytes(), method.as_bytes()].concat();
+    let refreshes_target = matches!(method, Method::Invite | Method::Update | Method::Notify);
+    let mut draft = Draft::new(method, uri)
+        .header(HeaderName::Via, via)
+        .header(HeaderName::MaxForwards, "70")
+        .header(HeaderName::From, ends.local)
+        .header(HeaderName::To, &peer.address)
+        .header(HeaderName::CallId, ends.call_id)
+        .header(HeaderName::CSeq, cseq);
+    for route in &routes {
+        draft = draft.header(HeaderName::Route, route);
+    }
+    if refreshes_target {
+        let contact = exchange.contact(ends.flow, ends.contact_user);
+        draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, exchange.allow());
+    }
+    if let Some(supported) = exchange.supported().filter(|_| refreshes_target) {
+        draft = draft.header(HeaderName::Supported, supported);
+    }
+    draft.header(HeaderName::UserAgent, &exchange.config.user_agent)
 }
 
 /// The header that answers a challenge.

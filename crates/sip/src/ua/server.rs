@@ -1,10 +1,12 @@
 //! What only a server does: extensions of RFC 3261 inside dialogs, and requests outside of them.
 
+mod message;
 mod ping;
 mod refer;
 mod registrar;
 mod reliable;
 mod session_timer;
+mod subscriptions;
 
 use sipx_sip::message::{Method, Request, Response};
 use timing::{Deadline, Duration, Instant};
@@ -13,8 +15,10 @@ use super::UserAgent;
 use super::exchange::{PATIENCE, TransactionId, Wake};
 use crate::config::{DialogId, FlowId, RequestId};
 use crate::refer::ReferId;
+use crate::subscription::{SubscriptionId, SubscriptionReason};
 
 use refer::Refer;
+pub(super) use subscriptions::{PACKAGES, Subscriptions};
 
 /// What a request was sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,8 @@ pub(super) enum ServerPurpose {
     Ping(RequestId),
     /// To acknowledge a provisional response.
     Prack(DialogId),
+    /// To tell what a peer has subscribed to.
+    Notify(SubscriptionId),
 }
 
 /// Why to wake up.
@@ -33,6 +39,8 @@ pub(super) enum ServerWake {
     Progress(DialogId),
     /// A session is to be refreshed.
     Session(DialogId),
+    /// A subscription is over unless it was refreshed.
+    Expiry(SubscriptionId),
 }
 
 /// What a dialog has beyond RFC 3261.
@@ -65,6 +73,12 @@ impl UserAgent {
         match request.method {
             Method::Refer if self.exchange.is_server() => self.handle_refer(dialog, id, request, now),
             Method::Prack => self.handle_prack(dialog, id, request, now),
+            Method::Message if self.exchange.is_server() => {
+                let flow = self.exchange.pending(id).map(|(_, flow)| flow).unwrap_or_default();
+                self.handle_message_request(id, flow, request, now);
+            }
+            // a subscription is a dialog of its own
+            Method::Subscribe if self.exchange.is_server() => self.reply(id, 403, &[], now),
             _ => self.reply_method(id, request, now),
         }
     }
@@ -82,6 +96,8 @@ impl UserAgent {
         }
         match request.method {
             Method::Register => self.handle_register(id, flow, request, now),
+            Method::Message => self.handle_message_request(id, flow, request, now),
+            Method::Subscribe => self.handle_subscribe(id, flow, request, now),
             // whoever is to be called with our rights is asked for inside a call, where we know who asks
             Method::Refer => self.reply(id, 403, &[], now),
             _ => self.reply_method(id, request, now),
@@ -89,8 +105,17 @@ impl UserAgent {
     }
 
     /// A request inside of something that is no call.
-    pub(super) fn handle_stray_request(&mut self, id: TransactionId, _: FlowId, _: &Request, now: Instant) {
-        self.reply(id, 481, &[], now);
+    pub(super) fn handle_stray_request(
+        &mut self,
+        id: TransactionId,
+        flow: FlowId,
+        request: &Request,
+        now: Instant,
+    ) {
+        match request.method {
+            Method::Subscribe => self.handle_resubscribe(id, flow, request, now),
+            _ => self.reply(id, 481, &[], now),
+        }
     }
 
     /// Leaves a request to the application, which may take as long as its sender waits.
@@ -117,6 +142,7 @@ impl UserAgent {
         match wake {
             ServerWake::Progress(dialog) => self.repeat_progress(dialog, now),
             ServerWake::Session(dialog) => self.session_is_due(dialog, now),
+            ServerWake::Expiry(id) => self.end_subscription(id, SubscriptionReason::Timeout, now),
         }
     }
 
@@ -133,6 +159,7 @@ impl UserAgent {
             }
             ServerPurpose::Ping(id) => self.handle_pong(id, response),
             ServerPurpose::Prack(dialog) => self.handle_pracked(dialog, request, response, now),
+            ServerPurpose::Notify(id) => self.handle_notified(id, response, now),
         }
     }
 
@@ -142,6 +169,7 @@ impl UserAgent {
             ServerPurpose::Ping(id) => self.fail_ping(id),
             // the callee goes on asking until it gives up the call itself
             ServerPurpose::Prack(_) => {}
+            ServerPurpose::Notify(id) => self.forget_subscription(id),
         }
     }
 }

@@ -188,8 +188,7 @@ impl UserAgent {
 
     fn handle_info(&mut self, dialog: DialogId, id: TransactionId, request: &Request, now: Instant) {
         self.reply(id, 200, &[], now);
-        let content_type = wire::text_of(&request.headers, &HeaderName::ContentType).unwrap_or_default();
-        let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let content_type = wire::media_type(&request.headers);
         self.events.push_back(Event::Info { dialog, content_type, body: request.body().to_vec() });
     }
 
