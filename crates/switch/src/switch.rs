@@ -275,9 +275,13 @@ impl Switch {
             Event::Refer { dialog, refer, target_user, replaces, .. } => {
                 self.referred(dialog, refer, &target_user, replaces.as_ref(), now);
             }
+            Event::Message(message) => self.ua.respond(message.request, 403, Vec::new(), b"", now),
+            Event::Subscribe(subscribe) => self.ua.respond(subscribe.request, 403, Vec::new(), b"", now),
+            Event::SubscriptionRefreshed { .. } | Event::SubscriptionEnded { .. } => {}
             Event::Registered { .. }
             | Event::RegistrationFailed { .. }
             | Event::Unregistered { .. }
+            | Event::Stale { .. }
             | Event::Pong { .. } => {}
         }
     }
