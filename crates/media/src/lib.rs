@@ -30,6 +30,7 @@
 
 mod codec;
 mod ear;
+mod fact;
 mod leg;
 mod order;
 mod plane;
@@ -40,8 +41,9 @@ mod srtp;
 mod voice;
 
 pub use codec::{Codec, CodecPreference};
+pub use fact::{Fact, LegFigures};
 pub use leg::{Certificate, CertificateError};
-pub use order::{Fact, LegFigures, LegId, Order, Sdes, SocketOrder, Style, Transmit};
+pub use order::{LegId, Order, Sdes, SocketOrder, Style, Transmit};
 pub use plane::{Config, Plane, RtpConfig};
 pub use sdp::Direction;
 pub use sound::Sound;

@@ -16,8 +16,9 @@ use timing::{Deadline, Instant, Timers};
 
 use crate::codec::CodecPreference;
 use crate::ear::Ear;
+use crate::fact::Fact;
 use crate::leg::{AnyLeg, BrowserLeg, Certificate, Frame, Fresh, Leg as _, Output, Shared};
-use crate::order::{Fact, LegId, Order, Style, Transmit};
+use crate::order::{LegId, Order, Style, Transmit};
 use crate::sdp::{Direction, Unsupported};
 use crate::voice::Voice;
 use demux::{Addressed, Demux};

@@ -9,8 +9,6 @@ use super::{Codec, g711};
 
 /// 120 ms, the longest packet of any codec of ours (RFC 6716 §3.2.5), at 48 kHz.
 const MOST_SAMPLES: usize = 5760;
-/// What Opus may take: speech in full band, and loss repaired from the packet after it (RFC 7587 §3.1.1).
-const OPUS_BITRATE: i32 = 32_000;
 /// Half of what libopus can do; beyond it, what is heard on a telephone changes little and the cost doubles.
 const OPUS_COMPLEXITY: i32 = 5;
 /// For how much loss to provide, in percent.
@@ -92,11 +90,20 @@ impl Encoder {
 
 fn opus_encoder(rate: u32) -> opus::Result<opus::Encoder> {
     let mut encoder = opus::Encoder::new(rate, opus::Channels::Mono, opus::Application::Voip)?;
-    encoder.set_bitrate(opus::Bitrate::Bits(OPUS_BITRATE))?;
+    encoder.set_bitrate(opus::Bitrate::Bits(opus_bitrate(rate)))?;
     encoder.set_complexity(OPUS_COMPLEXITY)?;
     encoder.set_inband_fec(true)?;
     encoder.set_packet_loss_perc(OPUS_LOSS)?;
     Ok(encoder)
+}
+
+/// What speech of this bandwidth takes (RFC 7587 §3.1.1), and some more for what repairs a loss.
+fn opus_bitrate(rate: u32) -> i32 {
+    match rate {
+        ..=8_000 => 16_000,
+        8_001..=16_000 => 24_000,
+        _ => 32_000,
+    }
 }
 
 /// Makes mono samples at one rate, 8, 16 or 48 kHz, from the payloads of one stream.

@@ -4,7 +4,7 @@ use timing::{Duration, Instant};
 
 use super::{Agreed, BrowserLeg, Frame, Fresh, Leg, Output, RtpLeg};
 use crate::codec::CodecPreference;
-use crate::order::LegFigures;
+use crate::fact::LegFigures;
 use crate::sdp::{Direction, Unsupported};
 
 /// A leg of either kind; it never changes its kind.

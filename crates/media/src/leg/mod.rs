@@ -22,7 +22,8 @@ pub(crate) use rtp::{Policy, Reach, RtpLeg, Setup};
 pub(crate) use telephone_event::event;
 
 use crate::codec::{Codec, Content};
-use crate::order::{LegFigures, Transmit};
+use crate::fact::LegFigures;
+use crate::order::Transmit;
 use crate::sdp::Direction;
 
 /// The data path of a leg. Every call may fill the outbox; [`Leg::poll`] empties it.

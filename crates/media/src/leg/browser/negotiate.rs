@@ -19,6 +19,13 @@ use crate::leg::telephone_event::TelephoneEvents;
 use crate::leg::{Agreed, Leg as _, Output};
 use crate::sdp::{Audio, Description, Direction, Dress, Layout, Origin, Payload, Unsupported};
 
+/// An engine, its one stream, and the payload types of that.
+struct Engine {
+    rtc: Rtc,
+    mid: Mid,
+    payloads: Vec<Payload>,
+}
+
 /// Offer and answer (RFC 3264, RFC 8829).
 impl BrowserLeg {
     /// A leg from a peer's first offer, and our answer to it, in which we do no more than `own`.
@@ -39,7 +46,7 @@ impl BrowserLeg {
         let answer = take_offer(&mut rtc, &audio.for_engine(audio.engine_mid(), &payloads))?;
         let layout = Layout::of(&description, &audio);
         let settled = Negotiation::Settled(Settled::of(&audio, codec, audio.direction));
-        let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, layout, settled, payloads, now);
+        let mut leg = BrowserLeg::new(shared, fresh, Engine { rtc, mid, payloads }, layout, settled, now);
         leg.own = own;
         let answer = leg.dress(&answer, audio.answer_direction(own));
         leg.drain(now);
@@ -66,7 +73,7 @@ impl BrowserLeg {
         };
         let offered = Offer { pending, codecs, direction: Direction::SendRecv };
         let (layout, offered) = (Layout::ours(&mid), Negotiation::Offered(offered));
-        let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, layout, offered, payloads, now);
+        let mut leg = BrowserLeg::new(shared, fresh, Engine { rtc, mid, payloads }, layout, offered, now);
         let offer = leg.dress(&offer.to_sdp_string(), Direction::SendRecv);
         leg.drain(now);
         Ok((leg, offer))
@@ -258,13 +265,12 @@ impl BrowserLeg {
     fn new(
         shared: &Arc<Shared>,
         fresh: &Fresh,
-        rtc: Rtc,
-        mid: Mid,
+        engine: Engine,
         layout: Layout,
         negotiation: Negotiation,
-        payloads: Vec<Payload>,
         now: Instant,
     ) -> BrowserLeg {
+        let Engine { rtc, mid, payloads } = engine;
         let unspecified = std::net::SocketAddr::from(([0, 0, 0, 0], 9));
         let address = shared.candidates.first().copied().unwrap_or(unspecified);
         BrowserLeg {
