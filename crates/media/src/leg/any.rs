@@ -22,7 +22,7 @@ impl AnyLeg {
         now: Instant,
     ) -> Result<Agreed, Unsupported> {
         match self {
-            AnyLeg::Browser(leg) => leg.accept_answer(answer, now),
+            AnyLeg::Browser(leg) => leg.accept_answer(fresh, answer, now),
             AnyLeg::Rtp(leg) => leg.accept_answer(fresh, answer, now),
         }
     }

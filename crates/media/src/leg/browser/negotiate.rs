@@ -119,7 +119,14 @@ impl BrowserLeg {
 
     /// The peer's answer to our offer. An answer that does not pass the gate leaves the offer standing; one that
     /// the engine does not take ends it, and what was settled before still holds.
-    pub(crate) fn accept_answer(&mut self, answer: &str, now: Instant) -> Result<Agreed, Unsupported> {
+    ///
+    /// As with an offer, another certificate means another peer connection.
+    pub(crate) fn accept_answer(
+        &mut self,
+        fresh: &Fresh,
+        answer: &str,
+        now: Instant,
+    ) -> Result<Agreed, Unsupported> {
         let (offered, before) = match &self.negotiation {
             Negotiation::Offered(offered) => (offered, None),
             Negotiation::Reoffered(offered, before) => (offered, Some(before)),
@@ -136,10 +143,7 @@ impl BrowserLeg {
         if audio.mid.is_some() && self.layout.mid().is_some() && audio.mid.as_deref() != self.layout.mid() {
             return Err(Unsupported::AnswerMismatch { what: "mid" });
         }
-        // the engine keeps its first fingerprint for good
-        if before.is_some_and(|before| before.fingerprint != audio.fingerprint) {
-            return Err(Unsupported::AnswerMismatch { what: "fingerprint" });
-        }
+        let takes_over = before.is_some_and(|before| before.fingerprint != audio.fingerprint);
         let answered = |payload: &Payload| audio.payloads.contains(payload);
         let payloads: Vec<Payload> = self.payloads.iter().copied().filter(answered).collect();
         let accepted = |codec: &Codec| {
@@ -152,6 +156,12 @@ impl BrowserLeg {
         let direction = audio.direction.within(offered.direction.mirrored());
         let settled = Settled::of(&audio, codec, direction);
         let agreed = settled.agreed;
+        if takes_over {
+            let own = offered.direction;
+            self.start_over_answered(fresh, &audio, payloads, settled, now)?;
+            self.own = own;
+            return Ok(agreed);
+        }
         let engine_answer =
             SdpAnswer::from_sdp_string(&audio.for_engine(&self.mid, &payloads)).map_err(engine)?;
         let (offered, before) = match std::mem::replace(&mut self.negotiation, Negotiation::Failed) {
@@ -247,6 +257,46 @@ impl BrowserLeg {
             return Err(Unsupported::OutOfOrder { what: "nothing was settled" });
         };
         let agreed = settled.agreed;
+        self.give_way_to(leg, now);
+        Ok((answer, agreed))
+    }
+
+    /// An answer by another certificate to a later offer of ours: whoever has taken the call over gets an engine
+    /// that knows nothing yet, under the credentials that were offered.
+    fn start_over_answered(
+        &mut self,
+        fresh: &Fresh,
+        audio: &Audio,
+        payloads: Vec<Payload>,
+        settled: Settled,
+        now: Instant,
+    ) -> Result<(), Unsupported> {
+        let offered = self.rtc.direct_api().local_ice_credentials();
+        let fresh = Fresh { ufrag: offered.ufrag, password: offered.pass, ..fresh.copy() };
+        let mut rtc = self.shared.engine(&fresh, &payloads, now);
+        let mut changes = rtc.sdp_api();
+        let mid = changes.add_media(MediaKind::Audio, EngineDirection::SendRecv, None, None, None);
+        let Some((_, pending)) = changes.apply() else {
+            return Err(Unsupported::Engine { what: "nothing to offer".into() });
+        };
+        let answer = SdpAnswer::from_sdp_string(&audio.for_engine(&mid, &payloads)).map_err(engine)?;
+        rtc.sdp_api().accept_answer(pending, answer).map_err(engine)?;
+        // it is promised in the offer
+        let promised = self.rtc.direct_api().stream_tx_by_mid(self.mid, None).map(|stream| stream.ssrc());
+        if let Some(ssrc) = promised {
+            rtc.direct_api().reset_stream_tx(mid, None, ssrc, None);
+        }
+        let (layout, settled) = (self.layout.clone(), Negotiation::Settled(settled));
+        let engine = Engine { rtc, mid, payloads };
+        let mut leg = BrowserLeg::new(&Arc::clone(&self.shared), &fresh, engine, layout, settled, now);
+        leg.origin = self.origin.clone();
+        leg.drain(now);
+        self.give_way_to(leg, now);
+        Ok(())
+    }
+
+    /// Lets `leg` be this leg from now on.
+    fn give_way_to(&mut self, mut leg: BrowserLeg, now: Instant) {
         let was_up = self.link == Link::Up;
         self.close(now);
         leg.reception = std::mem::take(&mut self.reception);
@@ -259,7 +309,6 @@ impl BrowserLeg {
         self.outbox.append(&mut leg.outbox);
         std::mem::swap(&mut self.outbox, &mut leg.outbox);
         *self = leg;
-        Ok((answer, agreed))
     }
 
     fn new(
