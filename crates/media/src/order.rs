@@ -121,6 +121,9 @@ pub enum Order {
         leg: LegId,
     },
     /// Joins two legs so that each hears the other. Ends whatever joined either before.
+    ///
+    /// With one codec on both, packets pass as they are; with two, sound is decoded and encoded on the way. Keys
+    /// are pressed anew for the other party (RFC 4733).
     Bridge {
         /// One leg.
         a: LegId,

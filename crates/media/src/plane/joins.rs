@@ -65,19 +65,14 @@ impl Plane {
         let known = legs.iter().find_map(|leg| self.legs.get(leg).and_then(mix_of));
         let mix = known.unwrap_or_else(|| self.studio.next_mix());
         let former: Vec<LegId> = self.studio.members(mix).collect();
-        for leg in former.into_iter().filter(|leg| !legs.contains(leg)) {
-            self.part(leg);
+        for leg in former.iter().filter(|leg| !legs.contains(leg)) {
+            self.part(*leg);
         }
-        for leg in legs
-            .iter()
-            .filter(|leg| !self.studio.members(mix).any(|known| known == **leg))
-            .copied()
-            .collect::<Vec<_>>()
-        {
-            self.part(leg);
-            let Some(slot) = self.legs.get_mut(&leg) else { continue };
+        for leg in legs.iter().filter(|leg| !former.contains(leg)) {
+            self.part(*leg);
+            let Some(slot) = self.legs.get_mut(leg) else { continue };
             slot.join = Join::Mix(mix);
-            self.studio.join(mix, leg);
+            self.studio.join(mix, *leg);
         }
         self.wake_studio(now);
     }
