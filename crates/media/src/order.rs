@@ -145,8 +145,8 @@ pub enum Order {
         /// Who is in it from now on.
         legs: Vec<LegId>,
     },
-    /// Presses a key for the peer of a leg to hear, after those that wait (RFC 4733). Without telephone events
-    /// agreed on with it, nothing happens.
+    /// Presses a key for the peer of a leg, after those that wait: a telephone event (RFC 4733), or its two tones
+    /// in the sound where no events are agreed on with the peer (ITU-T Q.23).
     Press {
         /// The leg whose peer hears it.
         leg: LegId,

@@ -118,6 +118,10 @@ impl Leg for AnyLeg {
         self.leg_mut().skip(frame);
     }
 
+    fn takes_events(&self) -> bool {
+        self.leg().takes_events()
+    }
+
     fn press(&mut self, event: u8, held: Duration, now: Instant) {
         self.leg_mut().press(event, held, now);
     }

@@ -189,6 +189,10 @@ impl Leg for BrowserLeg {
         self.splice.skip(source(frame), frame.sequence);
     }
 
+    fn takes_events(&self) -> bool {
+        self.number(Content::Events(self.clock_rate())).is_some()
+    }
+
     fn press(&mut self, event: u8, held: Duration, now: Instant) {
         self.keypad.press(event, held);
         self.dial(now);
@@ -244,6 +248,11 @@ impl BrowserLeg {
         self.rtc.direct_api().local_ice_credentials().ufrag
     }
 
+    /// Events are on the clock of the codec.
+    fn clock_rate(&self) -> u32 {
+        self.agreed().map_or(8000, |agreed| agreed.codec.clock_rate())
+    }
+
     fn number(&self, content: Content) -> Option<Pt> {
         let payload = self.payloads.iter().find(|payload| payload.usage == content)?;
         Some(Pt::new_with_value(payload.number))
@@ -261,8 +270,7 @@ impl BrowserLeg {
 
     /// Sends the packet of a key that is due.
     fn dial(&mut self, now: Instant) {
-        // every codec of one clock has its events on that
-        let clock_rate = self.agreed().map_or(8000, |agreed| agreed.codec.clock_rate());
+        let clock_rate = self.clock_rate();
         let Some(number) = self.number(Content::Events(clock_rate)).filter(|_| self.hears()) else {
             return self.keypad.clear();
         };

@@ -172,6 +172,10 @@ impl Leg for RtpLeg {
         self.outgoing.splice.skip(source(frame), frame.sequence);
     }
 
+    fn takes_events(&self) -> bool {
+        self.payload_type(Content::Events(self.clock_rate())).is_some()
+    }
+
     fn press(&mut self, event: u8, held: Duration, now: Instant) {
         self.keypad.press(event, held);
         self.dial(now);

@@ -103,7 +103,15 @@ impl Plane {
     /// Presses a key for the leg's peer to hear.
     pub(super) fn press(&mut self, id: LegId, key: char, ms: u32, now: Instant) {
         let Some(event) = event(key) else { return tracing::debug!(leg = %id, "no key of a telephone") };
-        self.with_leg(id, now, |leg| leg.press(event, Duration::from_millis(ms.into()), now));
+        let held = Duration::from_millis(ms.into());
+        let Some(slot) = self.legs.get_mut(&id) else { return };
+        if slot.leg.takes_events() {
+            self.with_leg(id, now, |leg| leg.press(event, held, now));
+        } else if slot.hears() {
+            slot.keypad.press(event, held);
+            self.studio.on_air.insert(id);
+            self.wake_studio(now);
+        }
     }
 
     /// Ends the run of packets towards this leg and towards whom it is joined to.
@@ -154,7 +162,14 @@ impl Plane {
         let wanted = slot.leg.agreed().map(|agreed| agreed.codec);
         match (frame.content, wanted) {
             (Content::Events(_), _) => {
-                self.with_leg(to, now, |leg| leg.send(frame, now));
+                if slot.leg.takes_events() {
+                    self.with_leg(to, now, |leg| leg.send(frame, now));
+                } else {
+                    slot.leg.skip(frame);
+                    slot.keypad.take(frame, now);
+                    self.studio.on_air.insert(to);
+                    self.wake_studio(now);
+                }
                 if let Some(ear) = self.legs.get_mut(&from).and_then(|slot| slot.ear.as_mut()) {
                     ear.put(frame.ssrc, frame.sequence, None);
                 }
@@ -175,7 +190,16 @@ impl Plane {
         if let Some(slot) = self.legs.get_mut(&from) {
             slot.ear = None;
         }
-        self.with_leg(to, now, |leg| leg.send(frame, now));
+        self.send_to(to, frame, now);
+    }
+
+    /// Sends a frame that bears sound, unless a key's tones are heard in its place.
+    pub(super) fn send_to(&mut self, to: LegId, frame: &Frame, now: Instant) {
+        if self.legs.get(&to).is_some_and(|slot| slot.keypad.is_down()) {
+            self.with_leg(to, now, |leg| leg.skip(frame));
+        } else {
+            self.with_leg(to, now, |leg| leg.send(frame, now));
+        }
     }
 
     /// Puts a frame where its sound will be decoded.
@@ -211,6 +235,7 @@ impl Slot {
     /// Lets go what the last join took.
     fn rest(&mut self) {
         (self.ear, self.voice) = (None, None);
+        self.keypad.clear();
     }
 
     fn interrupt(&mut self) {
