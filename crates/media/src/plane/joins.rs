@@ -153,7 +153,8 @@ impl Plane {
 
     /// From one leg of a bridge to the other: as it is where both have the same codec, else by way of samples.
     fn carry(&mut self, from: LegId, to: LegId, frame: &Frame, now: Instant) {
-        let speaks = self.legs.get(&from).is_some_and(Slot::speaks);
+        let Some(source) = self.legs.get(&from) else { return };
+        let (speaks, decodes) = (source.speaks(), source.ear.is_some());
         let Some(slot) = self.legs.get_mut(&to) else { return };
         if !speaks || !slot.hears() {
             // what was held back must not be seen as lost when it goes on
@@ -170,39 +171,46 @@ impl Plane {
                     self.studio.on_air.insert(to);
                     self.wake_studio(now);
                 }
-                if let Some(ear) = self.legs.get_mut(&from).and_then(|slot| slot.ear.as_mut()) {
-                    ear.put(frame.ssrc, frame.sequence, None);
+                if decodes {
+                    self.listen(from, frame, 0);
                 }
             }
             (Content::Audio(heard), Some(wanted)) if heard != wanted => match other_law(frame, wanted) {
-                Some(frame) => self.relay(from, to, &frame, now),
+                Some(frame) => {
+                    self.stop_listening(from, decodes);
+                    self.send_to(to, &frame, now);
+                }
                 None => {
                     self.listen(from, frame, heard.sampling_rate().min(wanted.sampling_rate()));
                     self.studio.on_air.insert(to);
                     self.wake_studio(now);
                 }
             },
-            (Content::Audio(_), _) => self.relay(from, to, frame, now),
+            (Content::Audio(_), _) => {
+                self.stop_listening(from, decodes);
+                self.send_to(to, frame, now);
+            }
         }
     }
 
-    fn relay(&mut self, from: LegId, to: LegId, frame: &Frame, now: Instant) {
-        if let Some(slot) = self.legs.get_mut(&from) {
+    fn stop_listening(&mut self, from: LegId, decodes: bool) {
+        if decodes && let Some(slot) = self.legs.get_mut(&from) {
             slot.ear = None;
         }
-        self.send_to(to, frame, now);
     }
 
     /// Sends a frame that bears sound, unless a key's tones are heard in its place.
     pub(super) fn send_to(&mut self, to: LegId, frame: &Frame, now: Instant) {
-        if self.legs.get(&to).is_some_and(|slot| slot.keypad.is_down()) {
-            self.with_leg(to, now, |leg| leg.skip(frame));
-        } else {
-            self.with_leg(to, now, |leg| leg.send(frame, now));
+        let sent = self.with_slot(to, |slot| match slot.keypad.is_down() {
+            true => slot.leg.skip(frame),
+            false => slot.leg.send(frame, now),
+        });
+        if sent.is_some() {
+            self.collect(to, now);
         }
     }
 
-    /// Puts a frame where its sound will be decoded.
+    /// Puts a frame where its sound will be decoded, at `rate` Hz; one that bears none only takes its place.
     fn listen(&mut self, from: LegId, frame: &Frame, rate: u32) {
         let Some(slot) = self.legs.get_mut(&from) else { return };
         let Content::Audio(codec) = frame.content else {
