@@ -24,7 +24,7 @@ use super::reception::{Arrival, Reception};
 use super::splice::{self, Splice};
 use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
-use crate::codec::{Codec, Content};
+use crate::codec::{Codec, CodecPreference, Content};
 use crate::fact::LegFigures;
 use crate::order::Transmit;
 use crate::sdp::{Direction, Layout, Origin, Payload};
@@ -48,6 +48,8 @@ pub(crate) struct BrowserLeg {
     rtc: Rtc,
     mid: Mid,
     origin: Origin,
+    /// What may be agreed on.
+    codecs: CodecPreference,
     layout: Layout,
     /// What we do at most: less than `sendrecv` while we hold the peer.
     own: Direction,

@@ -20,7 +20,7 @@ use super::keypad::Keypad;
 use super::splice;
 use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
-use crate::codec::{Codec, Content};
+use crate::codec::{Codec, CodecPreference, Content};
 use crate::fact::LegFigures;
 use crate::order::{Sdes, Transmit};
 use crate::rtp::rtcp;
@@ -48,6 +48,8 @@ pub(crate) struct RtpLeg {
     /// The address in it is where we receive RTP; RTCP comes to the next port.
     origin: Origin,
     secure: Sdes,
+    /// What may be agreed on.
+    codecs: CodecPreference,
     /// What we do at most: less than `sendrecv` while we hold the peer.
     own: Direction,
     negotiation: Negotiation,

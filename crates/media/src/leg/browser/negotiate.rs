@@ -48,6 +48,7 @@ impl BrowserLeg {
         let settled = Negotiation::Settled(Settled::of(&audio, codec, audio.direction));
         let mut leg = BrowserLeg::new(shared, fresh, Engine { rtc, mid, payloads }, layout, settled, now);
         leg.own = own;
+        leg.codecs = codecs.clone();
         let answer = leg.dress(&answer, audio.answer_direction(own));
         leg.drain(now);
         Ok((leg, answer))
@@ -60,6 +61,7 @@ impl BrowserLeg {
         codecs: &CodecPreference,
         now: Instant,
     ) -> Result<(BrowserLeg, String), Unsupported> {
+        let allowed = codecs.clone();
         let codecs = codecs.to_offer();
         if codecs.is_empty() {
             return Err(Unsupported::NoCommonCodec);
@@ -74,6 +76,7 @@ impl BrowserLeg {
         let offered = Offer { pending, codecs, direction: Direction::SendRecv };
         let (layout, offered) = (Layout::ours(&mid), Negotiation::Offered(offered));
         let mut leg = BrowserLeg::new(shared, fresh, Engine { rtc, mid, payloads }, layout, offered, now);
+        leg.codecs = allowed;
         let offer = leg.dress(&offer.to_sdp_string(), Direction::SendRecv);
         leg.drain(now);
         Ok((leg, offer))
@@ -244,10 +247,12 @@ impl BrowserLeg {
         codec: Codec,
         now: Instant,
     ) -> Result<(String, Agreed), Unsupported> {
-        let only = CodecPreference::Only(vec![codec]);
+        let allowed = self.codecs.clone();
         let shared = Arc::clone(&self.shared);
         let fresh = Fresh { origin: self.origin.id, ..fresh.copy() };
-        let (mut leg, answer) = BrowserLeg::accept_offer(&shared, &fresh, offer, &only, self.own, now)?;
+        let wanted = allowed.keeping(codec);
+        let (mut leg, answer) = BrowserLeg::accept_offer(&shared, &fresh, offer, &wanted, self.own, now)?;
+        leg.codecs = allowed;
         // the session is the same one to the peer's signalling
         let old_version = format!("o=- {} {} ", leg.origin.id, leg.origin.version);
         leg.origin.version = self.origin.version + 1;
@@ -290,6 +295,7 @@ impl BrowserLeg {
         let engine = Engine { rtc, mid, payloads };
         let mut leg = BrowserLeg::new(&Arc::clone(&self.shared), &fresh, engine, layout, settled, now);
         leg.origin = self.origin.clone();
+        leg.codecs = self.codecs.clone();
         leg.drain(now);
         self.give_way_to(leg, now);
         Ok(())
@@ -327,6 +333,7 @@ impl BrowserLeg {
             rtc,
             mid,
             origin: Origin { id: fresh.origin, version: 0, address },
+            codecs: CodecPreference::Any,
             layout,
             own: Direction::SendRecv,
             negotiation,
