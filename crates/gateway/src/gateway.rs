@@ -142,6 +142,11 @@ impl Gateway {
             }
             // what is told of a call is told to its parties; these are for its record
             Fact::CallBegan(_) | Fact::CallAnswered { .. } | Fact::CallEnded(_) => {}
+            // for operators
+            Fact::TrunkChanged { .. }
+            | Fact::TrunkRefusedUs { .. }
+            | Fact::TrunkSilent { .. }
+            | Fact::NotLetOut { .. } => {}
         }
     }
 

@@ -66,6 +66,9 @@ pub enum Refusal {
     /// The number exists nowhere.
     #[error("this number does not exist")]
     UnknownNumber,
+    /// The user has no leave to call such numbers, or has called too much.
+    #[error("no leave to call this number now")]
+    Forbidden,
     /// The user has no such call, or none that this could be done with.
     #[error("no call to do this with")]
     NoSuchCall,

@@ -10,8 +10,10 @@ use crate::call::{Call, Leg, Phase, Side};
 use crate::command::{Command, PhoneAct, Refusal};
 use crate::fact::{CallDirection, Fact, PhoneFactKind};
 use crate::flows::Offers;
-use crate::setup::{MOST_CALLS_OF_A_LINE, NewCall};
+use crate::outward::Outward;
+use crate::setup::{Caller, MOST_CALLS_OF_A_LINE, NewCall};
 use crate::switch::{Switch, Timer};
+use crate::trunk::Origin;
 
 impl Switch {
     pub(crate) fn obey(&mut self, command: Command, now: Instant) -> Result<(), Refusal> {
@@ -45,17 +47,28 @@ impl Switch {
     ) -> Result<(), Refusal> {
         check_size(&variables)?;
         let line = self.directory.line_of(user).ok_or(Refusal::NoLine)?.clone();
-        let destination = self.directory.route(&number).ok_or(Refusal::UnknownNumber)?;
-        if self.draining || self.calls.len() >= self.config.most_calls {
-            return Err(Refusal::NoRoom);
-        }
-        if self.calls_of(&line.account).count() >= MOST_CALLS_OF_A_LINE {
-            return Err(Refusal::TooManyCalls);
+        let led = self.lead(&number, Origin::User(user), None, now);
+        let (destination, outward) = led.map_err(|cause| match cause {
+            EndCause::Forbidden => Refusal::Forbidden,
+            _ => Refusal::UnknownNumber,
+        })?;
+        if !outward.as_ref().is_some_and(Outward::is_emergency) {
+            self.has_room().map_err(|_| Refusal::NoRoom)?;
+            if self.calls_of(&line.account).count() >= MOST_CALLS_OF_A_LINE {
+                return Err(Refusal::TooManyCalls);
+            }
         }
         // of several phones the one that registered last is the one in use
         let binding =
             self.registrar.bindings(&line.account).last().cloned().ok_or(Refusal::PhoneUnavailable)?;
-        let new = NewCall { line, dialled: number, destination, codecs: Vec::new(), variables };
+        let new = NewCall {
+            caller: Caller::Line(line),
+            dialled: number,
+            destination,
+            codecs: Vec::new(),
+            variables,
+            outward,
+        };
         let id = self.new_call(new, Phase::CallingBack, now);
         let leg = self.calls[&id].caller_leg;
         self.legs.insert(leg, Leg::outgoing(id, Side::Caller, &binding));

@@ -46,6 +46,8 @@ pub enum Destination {
     Echo,
     /// A user's line, by SIP account.
     Line(String),
+    /// The outside, by canonical number.
+    Outside(PhoneNumber),
 }
 
 /// The dial plan: lines by number and by account, and the service numbers.

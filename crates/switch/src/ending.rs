@@ -24,6 +24,9 @@ impl Switch {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.dialog = None;
         let up = leg.state.is_up();
+        if self.trunk_refused(leg_id, by, now) {
+            return;
+        }
         let cause = match by {
             EndedBy::Local => EndCause::Normal,
             EndedBy::Remote if up => EndCause::Normal,
@@ -92,7 +95,9 @@ impl Switch {
             self.drop_leg(leg, cause, now);
         }
         self.timers.cancel(&Timer::NoAnswer(id));
+        self.timers.cancel(&Timer::TooLong(id));
         let Some(call) = self.calls.remove(&id) else { return };
+        self.count_end(id, &call);
         for party in [&call.caller, &call.callee] {
             if let Some(account) = &party.account {
                 self.touched.insert(account.clone());
@@ -139,6 +144,7 @@ impl Switch {
         self.timers.cancel(&Timer::Detached(leg_id));
         self.timers.cancel(&Timer::Orphaned(leg_id));
         self.timers.cancel(&Timer::NoSound(leg_id));
+        self.timers.cancel(&Timer::TrunkSilent(leg_id));
         self.order(leg.call, media::Order::Close { leg: media::LegId(leg_id.0) });
     }
 }

@@ -26,7 +26,9 @@ mod fact;
 mod flows;
 mod guesses;
 mod media_facts;
+mod inward;
 mod numbering;
+mod outward;
 mod proving;
 mod registering;
 mod registrar;
@@ -34,6 +36,7 @@ mod resume;
 mod setup;
 mod switch;
 mod trunk;
+mod trunks;
 
 pub use command::{Command, PhoneAct, Refusal};
 pub use directory::{Destination, Device, Directory, Identity, Line};

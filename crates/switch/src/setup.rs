@@ -8,12 +8,14 @@ use sip::{DialogId, InboundInvite, OutboundInvite};
 use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Call, Leg, LegState, Party, Phase, Side};
-use crate::directory::Destination;
+use crate::directory::{Destination, Line};
 use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
 use crate::flows::Offers;
+use crate::outward::Outward;
 use crate::proving::Proven;
 use crate::registrar::{Binding, Phone};
 use crate::switch::{Switch, Timer};
+use crate::trunk::{Origin, TrunkId};
 
 /// Calls that one line may have when it makes another: one is held for the other, and a third is refused.
 /// Who has any call at all is not rung: whoever calls him hears busy.
@@ -26,6 +28,9 @@ pub(crate) const SOUND_WITHIN: Duration = Duration::from_secs(30);
 impl Switch {
     /// A phone calls.
     pub(crate) fn incoming(&mut self, invite: InboundInvite, now: Instant) {
+        if let Some(trunk) = self.trunk_on(invite.flow) {
+            return self.incoming_from_trunk(invite, trunk, now);
+        }
         let (uri, proof) = (&invite.request_uri, invite.authorization.as_ref());
         let proven = match self.may_call(&invite) {
             // a page's connection and registration speak for it
@@ -37,41 +42,55 @@ impl Switch {
                 }
             },
         };
-        match self.accept_caller(&invite, &proven) {
+        match self.accept_caller(&invite, &proven, now) {
             Err(cause) => self.refuse(invite.dialog, cause, now),
             Ok(accepted) => {
-                let call = self.new_call(accepted, Phase::Ringing, now);
-                let leg = self.calls[&call].caller_leg;
-                self.dialogs.insert(invite.dialog, leg);
-                self.timers
-                    .set(Timer::NoAnswer(call), Deadline::new(now + self.config.ring_time, "no answer"));
-                let flow = invite.flow;
-                let phone = self.phone_on(flow, &proven);
-                if let Some(call) = self.calls.get_mut(&call) {
-                    call.caller.sip_call_id = Some(invite.sip_call_id.clone());
-                }
-                self.legs.insert(
-                    leg,
-                    Leg {
-                        call,
-                        side: Side::Caller,
-                        dialog: Some(invite.dialog),
-                        flow,
-                        target: String::new(),
-                        phone,
-                        sip_call_id: Some(invite.sip_call_id),
-                        state: LegState::Incoming,
-                        held: false,
-                        lost_at: None,
-                        connected: false,
-                        offer: invite.sdp,
-                        replaces: None,
-                    },
-                );
-                self.tell(call, Side::Caller, PhoneFactKind::Dialling);
-                self.place(call, now);
+                let phone = self.phone_on(invite.flow, &proven);
+                self.begin_from(invite, accepted, phone, None, now);
             }
         }
+    }
+
+    /// A call that was let in: from a phone, or by a trunk.
+    pub(crate) fn begin_from(
+        &mut self,
+        invite: InboundInvite,
+        accepted: NewCall,
+        phone: Option<Phone>,
+        trunk: Option<TrunkId>,
+        now: Instant,
+    ) {
+        let call = self.new_call(accepted, Phase::Ringing, now);
+        let leg = self.calls[&call].caller_leg;
+        self.dialogs.insert(invite.dialog, leg);
+        self.timers.set(Timer::NoAnswer(call), Deadline::new(now + self.config.ring_time, "no answer"));
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.caller.sip_call_id = Some(invite.sip_call_id.clone());
+        }
+        if let Some(trunk) = trunk {
+            self.occupy_trunk(trunk, call, now);
+        }
+        self.legs.insert(
+            leg,
+            Leg {
+                call,
+                side: Side::Caller,
+                dialog: Some(invite.dialog),
+                flow: invite.flow,
+                target: String::new(),
+                phone,
+                trunk,
+                sip_call_id: Some(invite.sip_call_id),
+                state: LegState::Incoming,
+                held: false,
+                lost_at: None,
+                connected: false,
+                offer: invite.sdp,
+                replaces: None,
+            },
+        );
+        self.tell(call, Side::Caller, PhoneFactKind::Dialling);
+        self.place(call, now);
     }
 
     /// The account of a page that has registered on the flow by which it calls.
@@ -81,44 +100,59 @@ impl Switch {
         registered.then(|| account.clone())
     }
 
-    fn accept_caller(&self, invite: &InboundInvite, proven: &Proven) -> Result<NewCall, EndCause> {
+    fn accept_caller(
+        &mut self,
+        invite: &InboundInvite,
+        proven: &Proven,
+        now: Instant,
+    ) -> Result<NewCall, EndCause> {
         if invite.from_user != proven.name {
             return Err(EndCause::Forbidden);
         }
         let line = self.directory.line(&proven.account).ok_or(EndCause::Forbidden)?.clone();
         let dialled: PhoneNumber = invite.request_user.parse().map_err(|_| EndCause::UnknownNumber)?;
-        let destination = self.directory.route(&dialled).ok_or(EndCause::UnknownNumber)?;
+        let hops = Some(invite.max_forwards);
+        let (destination, outward) = self.lead(&dialled, Origin::User(line.user), hops, now)?;
+        let codecs = self.codecs_of(invite)?;
+        if !outward.as_ref().is_some_and(Outward::is_emergency) {
+            self.has_room()?;
+            if self.calls_of(&proven.account).count() >= MOST_CALLS_OF_A_LINE {
+                return Err(EndCause::Busy);
+            }
+        }
+        let caller = Caller::Line(line);
+        Ok(NewCall { caller, dialled, destination, codecs, variables: BTreeMap::new(), outward })
+    }
+
+    /// What the caller's offer leaves to choose from.
+    pub(crate) fn codecs_of(&self, invite: &InboundInvite) -> Result<Vec<Codec>, EndCause> {
         let offer = invite.sdp.as_deref().ok_or(EndCause::NotAcceptable)?;
         let codecs = match self.style_on(invite.flow, Offers::Theirs) {
             media::Style::WebRtc => media::sdp::offered_codecs(offer),
             media::Style::Rtp { secure, .. } => media::sdp::plain_offered_codecs(offer, secure),
         };
         let codecs = codecs.map_err(|_| EndCause::NotAcceptable)?;
-        if codecs.is_empty() {
-            return Err(EndCause::NotAcceptable);
-        }
-        if self.draining || self.calls.len() >= self.config.most_calls {
-            return Err(EndCause::Overloaded);
-        }
-        if self.calls_of(&proven.account).count() >= MOST_CALLS_OF_A_LINE {
-            return Err(EndCause::Busy);
-        }
-        Ok(NewCall { line, dialled, destination, codecs, variables: BTreeMap::new() })
+        if codecs.is_empty() { Err(EndCause::NotAcceptable) } else { Ok(codecs) }
+    }
+
+    /// Whether one more call may begin.
+    pub(crate) fn has_room(&self) -> Result<(), EndCause> {
+        let full = self.draining || self.calls.len() >= self.config.most_calls;
+        if full { Err(EndCause::Overloaded) } else { Ok(()) }
     }
 
     /// Makes the call and its parties; the caller's leg is the caller's business.
     pub(crate) fn new_call(&mut self, new: NewCall, phase: Phase, now: Instant) -> CallId {
         let id = self.new_call_id();
         let linked_id = self.new_channel_id(now);
-        let caller = Party::of_line(&new.line, linked_id.clone(), CallDirection::Outgoing);
-        let channel = self.new_channel_id(now);
-        let callee = match &new.destination {
-            Destination::Line(account) => match self.directory.line(account) {
-                Some(line) => Party::of_line(line, channel, CallDirection::Incoming),
-                None => Party::service(new.dialled.clone(), "", channel),
-            },
-            Destination::Echo => Party::service(new.dialled.clone(), "Echo test", channel),
+        let caller = match &new.caller {
+            Caller::Line(line) => Party::of_line(line, linked_id.clone(), CallDirection::Outgoing),
+            Caller::Outside { number, name } => {
+                Party::outside(number.clone(), name, linked_id.clone(), CallDirection::Outgoing)
+            }
         };
+        let channel = self.new_channel_id(now);
+        let callee = self.party_at(&new.destination, &new.dialled, channel);
         let caller_leg = self.new_leg_id();
         let call = Call {
             id,
@@ -134,6 +168,7 @@ impl Switch {
             codecs: new.codecs,
             refused: None,
             variables: new.variables,
+            outward: new.outward,
         };
         self.facts.push_back(Fact::CallBegan(CallBegan {
             call: id,
@@ -142,7 +177,22 @@ impl Switch {
             callee: call.callee.info(),
         }));
         self.calls.insert(id, call);
+        self.count_outward(id, now);
         id
+    }
+
+    /// Who is called at a destination.
+    pub(crate) fn party_at(&self, destination: &Destination, dialled: &PhoneNumber, channel: String) -> Party {
+        match destination {
+            Destination::Line(account) => match self.directory.line(account) {
+                Some(line) => Party::of_line(line, channel, CallDirection::Incoming),
+                None => Party::service(dialled.clone(), "", channel),
+            },
+            Destination::Echo => Party::service(dialled.clone(), "Echo test", channel),
+            Destination::Outside(number) => {
+                Party::outside(Some(number.clone()), "", channel, CallDirection::Incoming)
+            }
+        }
     }
 
     /// The caller is there: call whom he dialled.
@@ -151,6 +201,7 @@ impl Switch {
         match call.destination.clone() {
             Destination::Echo => self.answer_by_service(id, now),
             Destination::Line(account) => self.ring_line(id, &account, now),
+            Destination::Outside(_) => self.try_next_trunk(id, now),
         }
     }
 
@@ -202,7 +253,10 @@ impl Switch {
     pub(crate) fn invite(&mut self, leg_id: LegId, sdp: String, now: Instant) {
         let Some(leg) = self.legs.get(&leg_id) else { return };
         let Some(call) = self.calls.get(&leg.call) else { return };
-        let (id, side) = (call.id, leg.side);
+        let side = leg.side;
+        if let Some(trunk) = leg.trunk {
+            return self.invite_trunk(leg_id, trunk, sdp, now);
+        }
         let (me, other) = (call.party(side), call.party(side.other()));
         // a party is rung by itself only for its own wish: click to call, or a page that was reloaded
         let auto_answer = side == Side::Caller || leg.replaces.is_some();
@@ -210,7 +264,7 @@ impl Switch {
         let invite = OutboundInvite {
             flow: leg.flow,
             target: leg.target.clone(),
-            from_user: other.number.to_string(),
+            from_user: other.shown(),
             from_name: (!other.name.is_empty()).then(|| other.name.clone()),
             from_host: self.config.domain.clone(),
             to_user: account,
@@ -220,6 +274,12 @@ impl Switch {
             headers: Vec::new(),
             credentials: None,
         };
+        self.send_invite(leg_id, invite, now);
+    }
+
+    pub(crate) fn send_invite(&mut self, leg_id: LegId, invite: OutboundInvite, now: Instant) {
+        let Some(leg) = self.legs.get(&leg_id) else { return };
+        let (id, side) = (leg.call, leg.side);
         let dialog = self.ua.invite(invite, now);
         let sip_call_id = self.ua.dialog(dialog).map(|info| info.sip_call_id.clone());
         self.dialogs.insert(dialog, leg_id);
@@ -348,11 +408,14 @@ impl Switch {
         self.facts.push_back(Fact::CallAnswered { call: id });
         let caller = media::LegId(call.caller_leg.0);
         let order = match (&call.destination, call.branches.first()) {
-            (Destination::Line(_), Some(callee)) => {
+            (Destination::Line(_) | Destination::Outside(_), Some(callee)) => {
                 media::Order::Bridge { a: caller, b: media::LegId(callee.0) }
             }
             _ => media::Order::Echo { leg: caller },
         };
+        if let Some(longest) = call.outward.as_ref().and_then(Outward::longest) {
+            self.timers.set(Timer::TooLong(id), Deadline::new(now + longest, "the route's longest time"));
+        }
         self.order(id, order);
         self.timers.cancel(&Timer::NoAnswer(id));
         self.await_sound(id, now + SOUND_WITHIN);
@@ -367,13 +430,20 @@ impl Switch {
     }
 }
 
+/// Who begins a call.
+pub(crate) enum Caller {
+    Line(Line),
+    Outside { number: Option<PhoneNumber>, name: String },
+}
+
 /// What a call begins with.
 pub(crate) struct NewCall {
-    pub line: crate::directory::Line,
+    pub caller: Caller,
     pub dialled: PhoneNumber,
     pub destination: Destination,
     pub codecs: Vec<Codec>,
     pub variables: BTreeMap<String, String>,
+    pub outward: Option<Outward>,
 }
 
 impl Leg {
@@ -386,6 +456,7 @@ impl Leg {
             flow: binding.flow,
             target: binding.contact.clone(),
             phone: Some(binding.phone()),
+            trunk: None,
             sip_call_id: None,
             state: LegState::Offering,
             held: false,

@@ -11,6 +11,7 @@ use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
 use crate::flows::Way;
 use crate::proving::Doorman;
 use crate::registrar::Registrar;
+use crate::trunk::{DtmfMode, TrunkId, Trunks};
 
 /// How the switch is set up.
 #[derive(Clone, Debug)]
@@ -73,6 +74,12 @@ pub(crate) enum Timer {
     Orphaned(LegId),
     /// The sound of a leg did not come, or not back.
     NoSound(LegId),
+    /// A trunk has said nothing at all to an INVITE.
+    TrunkSilent(LegId),
+    /// A call has lasted as long as its route allows.
+    TooLong(CallId),
+    /// A trunk is to be asked again whether it is there, or to register us.
+    Trunk(TrunkId),
     /// A registration ends.
     Registrations,
 }
@@ -88,6 +95,7 @@ pub struct Switch {
     pub(crate) directory: Directory,
     pub(crate) registrar: Registrar,
     pub(crate) ways: BTreeMap<FlowId, Way>,
+    pub(crate) trunks: Trunks,
     pub(crate) calls: BTreeMap<CallId, Call>,
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) dialogs: BTreeMap<DialogId, LegId>,
@@ -120,6 +128,7 @@ impl Switch {
             directory: Directory::default(),
             registrar: Registrar::default(),
             ways: BTreeMap::new(),
+            trunks: Trunks::default(),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
@@ -180,6 +189,9 @@ impl Switch {
                 Timer::NoAnswer(call) => self.give_up_ringing(call, now),
                 Timer::Detached(leg) | Timer::NoSound(leg) => self.leg_did_not_come_back(leg, now),
                 Timer::Orphaned(leg) => self.adopt_orphan(leg),
+                Timer::TrunkSilent(leg) => self.trunk_says_nothing(leg, now),
+                Timer::TooLong(call) => self.end_call(call, EndCause::TimeLimit, now),
+                Timer::Trunk(trunk) => self.ask_trunk(trunk, now),
                 Timer::Registrations => {
                     let expired = self.registrar.expire(now);
                     self.touched.extend(expired);
@@ -233,6 +245,7 @@ impl Switch {
         self.drain_sip(now);
         self.arm_registrations();
         self.tell_line_statuses();
+        self.tell_trunks();
     }
 
     pub(crate) fn drain_sip(&mut self, now: Instant) {
@@ -264,10 +277,10 @@ impl Switch {
                 self.dialog_ended(dialog, &by, reason_header.as_deref(), now);
             }
             Event::Refer { dialog, refer, .. } => self.ua.refuse_refer(dialog, refer, 603, now),
-            Event::Registered { .. }
-            | Event::RegistrationFailed { .. }
-            | Event::Unregistered { .. }
-            | Event::Pong { .. } => {}
+            Event::Registered { id, .. } => self.trunk_registered(id),
+            Event::RegistrationFailed { id, status, .. } => self.trunk_registration_failed(id, status, now),
+            Event::Unregistered { .. } => {}
+            Event::Pong { id, status } => self.trunk_answers(id, status, now),
         }
     }
 
@@ -311,19 +324,19 @@ impl Switch {
     pub(crate) fn tell(&mut self, call: CallId, side: Side, kind: PhoneFactKind) {
         let Some(call) = self.calls.get_mut(&call) else { return };
         let other = call.party(side.other());
-        let (other_number, other_name) = (other.number.to_string(), other.name.clone());
+        let (other_number, other_name) = (other.shown(), other.name.clone());
         let (id, linked_id, variables) = (call.id, call.linked_id.clone(), call.variables.clone());
         let party = call.party_mut(side);
         party.told = Some(kind);
         if let Some(account) = &party.account {
             self.touched.insert(account.clone());
         }
-        let Some(user) = party.user else { return };
+        let (Some(user), Some(number)) = (party.user, party.number.clone()) else { return };
         self.facts.push_back(Fact::Phone(PhoneFact {
             user,
             kind,
             call: id,
-            number: party.number.clone(),
+            number,
             other_number,
             other_name,
             linked_id,
@@ -398,6 +411,18 @@ impl Switch {
         if let Some(far) = far {
             let body = sip::dtmf::relay_body(key, KEY_MS);
             self.ua.info(far, "application/dtmf-relay", &body, now);
+        }
+    }
+
+    /// A key that was sent as sound goes by INFO to a trunk that is set so.
+    pub(crate) fn key_pressed(&mut self, leg: LegId, key: char, now: Instant) {
+        let far = self.legs.get(&leg).and_then(|leg| {
+            let far = self.calls.get(&leg.call)?.leg_of(leg.side.other())?;
+            self.legs.get(&far).filter(|far| far.state.is_up())
+        });
+        let wants_info = |trunk| self.trunks.plan.trunk(trunk).is_some_and(|trunk| trunk.dtmf == DtmfMode::Info);
+        if let Some(dialog) = far.filter(|far| far.trunk.is_some_and(wants_info)).and_then(|far| far.dialog) {
+            self.ua.info(dialog, "application/dtmf-relay", &sip::dtmf::relay_body(key, KEY_MS), now);
         }
     }
 
