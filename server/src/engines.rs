@@ -54,7 +54,13 @@ pub async fn start(
 
     let users = store.users().await?;
     let names = users.iter().map(|user| (user.login.clone(), user.full_name())).collect();
-    let gateway = gateway::Config { domain: DOMAIN.into(), names, ..gateway::Config::default() };
+    let services = store.services().await?;
+    let gateway = gateway::Config {
+        domain: DOMAIN.into(),
+        names,
+        services: services.iter().cloned().collect(),
+        ..gateway::Config::default()
+    };
     cti::spawn(gateway, frames, signalling.clone(), clock);
 
     let mut switch = Switch::new(switch::Config {
@@ -71,7 +77,9 @@ pub async fn start(
     switch.set_directory(directory.clone());
     let trunks = plan.trunks.iter().map(|trunk| (trunk.id, trunk.name.clone())).collect();
     switch.set_plan(plan);
+    switch.set_services(services);
     tokio::spawn(lines::watch(store.clone(), directory, signalling.clone(), shutdown.clone()));
+    let services = signalling::keep_services(store.clone(), shutdown);
     let records = signalling::keep_records(store, kept, shutdown);
     signalling::spawn(
         signalling::Setup {
@@ -81,6 +89,7 @@ pub async fn start(
             media_facts,
             cti: cti.clone(),
             records,
+            services,
             echo_tests: echo_tests.clone(),
             clock,
         },

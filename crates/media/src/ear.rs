@@ -69,6 +69,11 @@ impl Ear {
         (self.codec, self.rate) == (codec, rate)
     }
 
+    /// At how many Hz it hands sound out.
+    pub(crate) fn rate(&self) -> u32 {
+        self.rate
+    }
+
     /// Takes a packet as it came; `payload` is none for one that bears no sound and yet has a number.
     pub(crate) fn put(&mut self, ssrc: u32, sequence: u64, payload: Option<&Arc<[u8]>>) {
         let newest = self.waiting.keys().next_back().copied().or(self.next);

@@ -35,6 +35,7 @@ mod order;
 mod plane;
 mod rtp;
 pub mod sdp;
+mod sound;
 mod srtp;
 mod voice;
 
@@ -43,3 +44,4 @@ pub use leg::{Certificate, CertificateError};
 pub use order::{Fact, LegFigures, LegId, Order, Sdes, SocketOrder, Style, Transmit};
 pub use plane::{Config, Plane, RtpConfig};
 pub use sdp::Direction;
+pub use sound::Sound;

@@ -3,6 +3,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::codec::{Codec, CodecPreference};
 use crate::sdp::{Direction, Unsupported};
+use crate::sound::Sound;
 
 /// One party's media stream on a plane. The switch numbers legs; a number is not used twice on one plane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -126,7 +127,32 @@ pub enum Order {
         /// The other.
         b: LegId,
     },
-    /// Ends the bridge or echo of this leg; both legs of a bridge fall silent.
+    /// Lets a leg hear a sound of ours until it is joined to something else; what it says goes nowhere. Ends
+    /// whatever joined this leg before.
+    Play {
+        /// The leg that hears it.
+        leg: LegId,
+        /// What it hears, from its beginning.
+        sound: Sound,
+    },
+    /// Lets three or more legs hear each other, whatever their codecs; each hears all others and not itself.
+    /// Ends whatever joined them before, except that legs of one mix go on in it without a seam; whoever else
+    /// was in that one leaves it. A leg that is closed or joined to something else leaves the others as they are.
+    Mix {
+        /// Who is in it from now on.
+        legs: Vec<LegId>,
+    },
+    /// Presses a key for the peer of a leg to hear, after those that wait (RFC 4733). Without telephone events
+    /// agreed on with it, nothing happens.
+    Press {
+        /// The leg whose peer hears it.
+        leg: LegId,
+        /// `0`–`9`, `*`, `#`, `A`–`D`.
+        key: char,
+        /// For how long, in milliseconds; at least 60 and at most 1360.
+        ms: u32,
+    },
+    /// Ends the bridge, echo, sound or mix of this leg; both legs of a bridge fall silent.
     Unbridge {
         /// Either leg of the bridge.
         leg: LegId,
@@ -146,7 +172,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// The leg that the order is about; of a bridge, its first.
+    /// The leg that the order is about; of a bridge or mix, its first.
     pub fn leg(&self) -> LegId {
         match self {
             Order::AcceptOffer { leg, .. }
@@ -158,9 +184,13 @@ impl Order {
             | Order::Signalled { leg, .. }
             | Order::Echo { leg }
             | Order::Bridge { a: leg, .. }
+            | Order::Play { leg, .. }
+            | Order::Press { leg, .. }
             | Order::Unbridge { leg }
             | Order::Gate { leg, .. }
             | Order::Close { leg } => *leg,
+            // of a mix of nobody, nobody
+            Order::Mix { legs } => legs.first().copied().unwrap_or(LegId(0)),
         }
     }
 }
@@ -192,6 +222,10 @@ impl fmt::Debug for Order {
             Order::Signalled { leg, from } => write!(f, "Signalled {{ leg: {leg}, from: {from} }}"),
             Order::Echo { leg } => write!(f, "Echo {{ leg: {leg} }}"),
             Order::Bridge { a, b } => write!(f, "Bridge {{ a: {a}, b: {b} }}"),
+            Order::Play { leg, sound } => write!(f, "Play {{ leg: {leg}, {sound:?} }}"),
+            Order::Mix { legs } => write!(f, "Mix {{ legs: {legs:?} }}"),
+            // a key may be part of a card number or a code
+            Order::Press { leg, ms, .. } => write!(f, "Press {{ leg: {leg}, {ms} ms }}"),
             Order::Unbridge { leg } => write!(f, "Unbridge {{ leg: {leg} }}"),
             Order::Gate { leg, open } => write!(f, "Gate {{ leg: {leg}, open: {open} }}"),
             Order::Close { leg } => write!(f, "Close {{ leg: {leg} }}"),

@@ -7,7 +7,7 @@ use timing::Instant;
 
 use crate::directory::{Destination, Line};
 use crate::fact::{CallDirection, PartyInfo, PhoneFactKind};
-use crate::outward::Outward;
+use crate::outward::{Outward, Toll};
 use crate::registrar::Phone;
 use crate::trunk::TrunkId;
 
@@ -32,6 +32,22 @@ pub(crate) struct Call {
     pub variables: BTreeMap<String, String>,
     /// How it goes to the outside, if it does.
     pub outward: Option<Outward>,
+    /// What it counts for, for whom, and how long it may last.
+    pub tolls: Vec<Toll>,
+    /// How often a 3xx was followed.
+    pub redirects: u8,
+    /// The first of the calls that it has grown out of, or itself: all of them live on one media worker.
+    pub home: CallId,
+    /// Whose leave it takes to go where it goes: the caller's, or that of who has sent him on.
+    pub payer: Option<String>,
+    /// How often it was sent on to another number.
+    pub diverted: u8,
+    /// Who has transferred the caller, and is rung again when nobody else takes him.
+    pub recall: Option<String>,
+    /// The call whose other party the caller asks about here, and keeps waiting.
+    pub consults: Option<CallId>,
+    /// The other half of a conference of three.
+    pub merged: Option<CallId>,
 }
 
 /// How far a call has come.
@@ -58,7 +74,7 @@ pub(crate) enum Phase {
 const WITHHELD: &str = "anonymous";
 
 /// A person in a call, whatever the phone he speaks through.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Party {
     /// The SIP account of the party's line; `None` for a service and for the outside.
     pub account: Option<String>,
@@ -68,6 +84,8 @@ pub(crate) struct Party {
     /// `None` for a caller of the outside who does not want to be seen.
     pub number: Option<PhoneNumber>,
     pub name: String,
+    /// The call's id for this party; it keeps it when it is transferred.
+    pub linked_id: String,
     pub unique_id: String,
     pub direction: CallDirection,
     /// The Call-ID of the dialog with the phone that speaks for the party; while several ring, with one of them.
@@ -77,13 +95,14 @@ pub(crate) struct Party {
 }
 
 impl Party {
-    pub fn of_line(line: &Line, unique_id: String, direction: CallDirection) -> Self {
+    pub fn of_line(line: &Line, linked_id: String, unique_id: String, direction: CallDirection) -> Self {
         Party {
             account: Some(line.account.clone()),
             user: Some(line.user),
             is_outside: false,
             number: Some(line.number.clone()),
             name: line.full_name.clone(),
+            linked_id,
             unique_id,
             direction,
             sip_call_id: None,
@@ -95,23 +114,25 @@ impl Party {
     pub fn outside(
         number: Option<PhoneNumber>,
         name: &str,
+        linked_id: String,
         unique_id: String,
         direction: CallDirection,
     ) -> Self {
-        Party { is_outside: true, number, direction, ..Party::service_of(name, unique_id) }
+        Party { is_outside: true, number, direction, ..Party::service_of(name, linked_id, unique_id) }
     }
 
-    pub fn service(number: PhoneNumber, name: &str, unique_id: String) -> Self {
-        Party { number: Some(number), ..Party::service_of(name, unique_id) }
+    pub fn service(number: PhoneNumber, name: &str, linked_id: String, unique_id: String) -> Self {
+        Party { number: Some(number), ..Party::service_of(name, linked_id, unique_id) }
     }
 
-    fn service_of(name: &str, unique_id: String) -> Self {
+    fn service_of(name: &str, linked_id: String, unique_id: String) -> Self {
         Party {
             account: None,
             user: None,
             is_outside: false,
             number: None,
             name: name.to_owned(),
+            linked_id,
             unique_id,
             direction: CallDirection::Incoming,
             sip_call_id: None,
@@ -159,6 +180,8 @@ pub(crate) struct Leg {
     pub state: LegState,
     /// The phone holds the other party.
     pub held: bool,
+    /// We hold the other party on its behalf.
+    pub parked: bool,
     /// When its phone was first missed, until it has shown that it is back and still has the call.
     pub lost_at: Option<Instant>,
     /// Sound flows: ICE and DTLS are up.
@@ -180,6 +203,10 @@ pub(crate) struct Leg {
 /// | `Answering`   | media's answer to the caller's offer              | `Up` |
 /// | `Up`          | –                                                 | `Reoffered` by the phone |
 /// | `Reoffered`   | media's answer to a re-INVITE                     | `Up` |
+/// | `LateOffering` | media's offer for a caller who sent none         | `LateAnswering` |
+/// | `LateAnswering` | the answer in his ACK, and media to take it     | `Up` |
+/// | `Asked`       | media's offer for a re-INVITE without one         | `AskedAnswering` |
+/// | `AskedAnswering` | the answer in its ACK, and media to take it    | `Up` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LegState {
     Incoming,
@@ -189,12 +216,19 @@ pub(crate) enum LegState {
     Answering,
     Up,
     Reoffered,
+    LateOffering,
+    LateAnswering,
+    Asked,
+    AskedAnswering,
 }
 
 impl LegState {
     /// Whether the dialog is confirmed and media agreed.
     pub fn is_up(self) -> bool {
-        matches!(self, LegState::Up | LegState::Reoffered)
+        matches!(
+            self,
+            LegState::Up | LegState::Reoffered | LegState::Asked | LegState::AskedAnswering
+        )
     }
 }
 
@@ -218,6 +252,19 @@ impl Call {
     pub fn engages(&self, account: &str) -> bool {
         let is = |party: &Party| party.account.as_deref() == Some(account);
         is(&self.caller) || is(&self.callee) && !self.branches.is_empty()
+    }
+
+    /// Whether a user takes part, or took.
+    pub fn has(&self, user: UserId) -> bool {
+        [&self.caller, &self.callee].iter().any(|party| party.user == Some(user))
+    }
+
+    /// The side that a user is on.
+    pub fn side_of(&self, user: UserId) -> Option<Side> {
+        [Side::Caller, Side::Callee].into_iter().find(|side| {
+            let party = self.party(*side);
+            party.user == Some(user) && party.is_live()
+        })
     }
 
     /// The leg that carries the given side of a call that has been answered.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use model::{CallId, EndCause, PhoneNumber, UserId};
+use model::{CallId, EndCause, PhoneNumber, UserId, UserServices};
 
 use crate::trunk::{NotLet, TrunkId, TrunkStatus};
 
@@ -26,6 +26,18 @@ pub enum Fact {
         sip_call_id: String,
         /// What the phone shall do.
         act: crate::PhoneAct,
+    },
+    /// A user has chosen what happens to his calls, to be kept.
+    ServicesChanged {
+        /// Who.
+        user: UserId,
+        /// All that he has chosen.
+        services: UserServices,
+    },
+    /// No call needs the media worker any more that was chosen for this one and those that grew out of it.
+    WorkerFree {
+        /// The first of them.
+        home: CallId,
     },
     /// A call has begun, whether or not it comes to an answer.
     CallBegan(CallBegan),

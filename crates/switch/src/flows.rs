@@ -80,7 +80,8 @@ impl Switch {
 
     /// Whether a page speaks on this flow.
     pub(crate) fn is_browser(&self, flow: FlowId) -> bool {
-        self.ways.get(&flow).is_some_and(|way| way.transport.is_websocket())
+        let by_websocket = self.ways.get(&flow).is_some_and(|way| way.transport.is_websocket());
+        by_websocket && self.trunk_on(flow).is_none()
     }
 
     /// What kind of sound a peer on this flow speaks: a WebSocket's is a browser, everyone else a phone.

@@ -6,6 +6,7 @@ use model::{EndCause, PhoneNumber};
 use sip::InboundInvite;
 use timing::Instant;
 
+use crate::outward::Led;
 use crate::setup::{Caller, NewCall};
 use crate::switch::Switch;
 use crate::trunk::{Did, Origin, Trunk, TrunkId};
@@ -32,14 +33,17 @@ impl Switch {
             let Did::Internal(rings) = self.trunks.plan.dids.get(number)?;
             Some((number.clone(), self.directory.route(rings)))
         });
-        let (dialled, destination, outward) = match did {
-            Some((number, destination)) => (number, destination.ok_or(EndCause::UnknownNumber)?, None),
+        let (dialled, led) = match did {
+            Some((number, destination)) => {
+                let destination = destination.ok_or(EndCause::UnknownNumber)?;
+                (number, Led { destination, outward: None })
+            }
             None => {
                 // what is none of our numbers goes only where a route lets this trunk's callers
                 let number = dialled.into_iter().next().ok_or(EndCause::UnknownNumber)?;
                 let hops = Some(invite.max_forwards);
-                let outside = self.lead_out(&number, trunk, hops, now)?;
-                (number, outside.0, outside.1)
+                let led = self.lead_out(&number, trunk, hops, now)?;
+                (number, led)
             }
         };
         let codecs = self.codecs_of(invite)?;
@@ -47,7 +51,7 @@ impl Switch {
         if !self.trunk_has_room(trunk, now) {
             return Err(EndCause::Overloaded);
         }
-        Ok(NewCall { caller, dialled, destination, codecs, variables: BTreeMap::new(), outward })
+        Ok(NewCall { caller, dialled, led, codecs, variables: BTreeMap::new() })
     }
 
     /// The numbers that a trunk may mean, in canonical form. One that registers us may call our account, and says
@@ -78,7 +82,7 @@ impl Switch {
         trunk: TrunkId,
         hops: Option<u8>,
         now: Instant,
-    ) -> Result<(crate::directory::Destination, Option<crate::outward::Outward>), EndCause> {
+    ) -> Result<Led, EndCause> {
         // a line's own number is not to be dialled from outside, where it would only mean that by chance
         if self.directory.route(number).is_some() {
             return Err(EndCause::UnknownNumber);

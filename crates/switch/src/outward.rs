@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use media::{Codec, CodecPreference};
-use model::{CallId, EndCause, LegId, PhoneNumber};
-use sip::{EndedBy, OutboundInvite};
+use model::{CallClass, CallId, EndCause, LegId, PhoneNumber, UserId};
+use sip::{EndedBy, FlowId, OutboundInvite};
 use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Call, Leg, LegState, Phase, Side};
@@ -13,13 +13,19 @@ use crate::fact::Fact;
 use crate::flows::Offers;
 use crate::numbering::{Fare, Outside};
 use crate::switch::{Switch, Timer};
-use crate::trunk::{
-    Asking, Attempt, Did, MOST_REDIRECTS, NotLet, Origin, Shown, Trunk, TrunkId, TrunkStatus, numbers_of,
-};
+use crate::trunk::{Asking, Attempt, Did, NotLet, Origin, Shown, Trunk, TrunkId, TrunkStatus};
 
 /// A trunk that has said nothing at all to an INVITE by then is given up for the next one. Whoever works answers
 /// 100 within 200 ms (RFC 3261 §17.2.1).
 const SILENT_FOR: Duration = Duration::from_secs(5);
+const TIME_LIMIT: &str = "the route's longest time";
+
+/// Where a number leads.
+#[derive(Debug)]
+pub(crate) struct Led {
+    pub destination: Destination,
+    pub outward: Option<Outward>,
+}
 
 /// How a call goes to the outside.
 #[derive(Clone, Debug)]
@@ -30,22 +36,26 @@ pub(crate) struct Outward {
     attempts: VecDeque<Attempt>,
     /// The way that is being tried, or was taken.
     taken: Option<Attempt>,
-    redirects: u8,
     /// How many hops the caller has left it.
     hops: Option<u8>,
     /// Why the ways so far did not do.
     failed: Option<EndCause>,
+    /// What it counts under for its user, once it does.
+    ticket: Option<u64>,
 }
 
-impl Outward {
+/// That a call, or what has become of it, counts for a user, and how long it may last.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Toll {
+    user: UserId,
+    ticket: u64,
+    until: Option<Instant>,
+}
+
+impl Led {
     /// Whether nothing may stand in its way.
     pub fn is_emergency(&self) -> bool {
-        self.outside.fare == Fare::Emergency
-    }
-
-    /// How long it may last.
-    pub fn longest(&self) -> Option<Duration> {
-        self.taken.as_ref()?.longest
+        self.outward.as_ref().is_some_and(|outward| outward.outside.fare == Fare::Emergency)
     }
 }
 
@@ -60,46 +70,69 @@ impl Switch {
         origin: Origin,
         hops: Option<u8>,
         now: Instant,
-    ) -> Result<(Destination, Option<Outward>), EndCause> {
+    ) -> Result<Led, EndCause> {
         let outside = self.trunks.plan.numbering.outside(dialled);
-        let emergency = outside.as_ref().filter(|outside| outside.fare == Fare::Emergency);
         let attempts = |outside: &Outside| self.trunks.plan.attempts(outside, origin);
-        let internal = || {
-            let destination = self.directory.route(dialled)?;
-            let class = Fare::Class(model::CallClass::Internal);
-            let may = match origin {
-                Origin::User(user) => self.trunks.plan.rights_of(user).allow(class),
-                Origin::Trunk(_) => true,
-            };
-            Some(if may { Ok((destination, None)) } else { Err(EndCause::Forbidden) })
-        };
-        let (outside, attempts) = match emergency.map(|outside| (outside.clone(), attempts(outside))) {
-            Some((outside, attempts)) if !attempts.is_empty() => (outside, attempts),
-            _ => match internal() {
-                Some(led) => return led,
+        let (outside, attempts) = match outside.filter(|outside| outside.fare == Fare::Emergency) {
+            Some(help) if !attempts(&help).is_empty() => (help.clone(), attempts(&help)),
+            _ => match self.directory.route(dialled) {
+                Some(destination) => return self.lead_inside(destination, origin),
                 None => {
+                    let outside = self.trunks.plan.numbering.outside(dialled);
                     let outside = outside.ok_or(EndCause::UnknownNumber)?;
-                    let attempts = attempts(&outside);
-                    (outside, attempts)
+                    (outside.clone(), attempts(&outside))
                 }
             },
         };
         if let Err(why) = self.let_out(&outside, &attempts, origin, now) {
-            if let (Origin::User(user), true) = (origin, why != NotLet::NoRoute) {
+            if why == NotLet::NoRoute {
+                return Err(EndCause::UnknownNumber);
+            }
+            if let Origin::User(user) = origin {
                 self.facts.push_back(Fact::NotLetOut { user, why });
             }
-            return Err(if why == NotLet::NoRoute { EndCause::UnknownNumber } else { EndCause::Forbidden });
+            return Err(EndCause::Forbidden);
         }
+        let destination = Destination::Outside(outside.number.clone());
         let outward = Outward {
-            outside: outside.clone(),
+            outside,
             origin,
             attempts: attempts.into(),
             taken: None,
-            redirects: 0,
             hops,
             failed: None,
+            ticket: None,
         };
-        Ok((Destination::Outside(outside.number), Some(outward)))
+        Ok(Led { destination, outward: Some(outward) })
+    }
+
+    fn lead_inside(&self, destination: Destination, origin: Origin) -> Result<Led, EndCause> {
+        let may = match (&destination, origin) {
+            (Destination::Line(_), Origin::User(user)) => {
+                self.trunks.plan.rights_of(user).allow(Fare::Class(CallClass::Internal))
+            }
+            _ => true,
+        };
+        if may { Ok(Led { destination, outward: None }) } else { Err(EndCause::Forbidden) }
+    }
+
+    /// Whether a user may have calls sent to that number, as far as it can be said before one comes.
+    pub(crate) fn leads_somewhere(&self, user: UserId, number: &PhoneNumber) -> bool {
+        let outside = || {
+            let outside = self.trunks.plan.numbering.outside(number)?;
+            let may = self.trunks.plan.rights_of(user).allow(outside.fare);
+            Some(may && !self.trunks.plan.attempts(&outside, Origin::User(user)).is_empty())
+        };
+        self.directory.route(number).is_some() || outside().unwrap_or(false)
+    }
+
+    /// In whose name a call goes on: of this account's user, or of the trunk that brought the caller.
+    pub(crate) fn origin_of(&self, id: CallId, account: Option<&String>) -> Option<Origin> {
+        if let Some(account) = account {
+            return self.directory.line(account).map(|line| Origin::User(line.user));
+        }
+        let caller = self.calls.get(&id).and_then(|call| self.legs.get(&call.caller_leg));
+        caller?.trunk.map(Origin::Trunk)
     }
 
     fn let_out(
@@ -110,44 +143,100 @@ impl Switch {
         now: Instant,
     ) -> Result<(), NotLet> {
         let plan = &self.trunks.plan;
-        if let Origin::User(user) = origin {
-            if !plan.rights_of(user).allow(outside.fare) {
-                return Err(NotLet::NoLeave);
-            }
-            if outside.fare != Fare::Emergency && !attempts.is_empty() {
-                let meter = self.trunks.users.entry(user).or_default();
-                meter.check(&plan.limits, now).map_err(NotLet::Limited)?;
-            }
+        if attempts.is_empty() {
+            return Err(NotLet::NoRoute);
         }
-        if attempts.is_empty() { Err(NotLet::NoRoute) } else { Ok(()) }
+        let Origin::User(user) = origin else { return Ok(()) };
+        if !plan.rights_of(user).allow(outside.fare) {
+            return Err(NotLet::NoLeave);
+        }
+        if outside.fare == Fare::Emergency {
+            return Ok(());
+        }
+        let meter = self.trunks.users.entry(user).or_default();
+        meter.check(&plan.limits, now).map_err(NotLet::Limited)
     }
 
-    /// A call has begun: it counts for its user.
-    pub(crate) fn count_outward(&mut self, id: CallId, now: Instant) {
-        let Some(outward) = self.calls.get(&id).and_then(|call| call.outward.as_ref()) else { return };
-        if let Origin::User(user) = outward.origin {
-            let limits = self.trunks.plan.limits;
-            self.trunks.users.entry(user).or_default().begin(id, &limits, now);
+    /// Sends a call another way than before; what it counted for so far is settled.
+    pub(crate) fn set_outward(&mut self, id: CallId, outward: Option<Outward>, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let old = call.outward.take().and_then(|outward| outward.ticket);
+        let settled: Vec<Toll> = call.tolls.extract_if(.., |toll| Some(toll.ticket) == old).collect();
+        call.outward = outward;
+        self.settle_tolls(&settled);
+        self.take_toll(id, now);
+    }
+
+    /// A call to the outside counts for its user from its beginning.
+    pub(crate) fn take_toll(&mut self, id: CallId, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(Outward { origin: Origin::User(user), ticket: ticket @ None, .. }) = &mut call.outward else {
+            return;
+        };
+        let toll = Toll { user: *user, ticket: self.trunks.new_ticket(), until: None };
+        *ticket = Some(toll.ticket);
+        call.tolls.push(toll);
+        let limits = self.trunks.plan.limits;
+        self.trunks.users.entry(toll.user).or_default().begin(toll.ticket, &limits, now);
+    }
+
+    /// What is over counts no more among what runs.
+    pub(crate) fn settle_tolls(&mut self, tolls: &[Toll]) {
+        for toll in tolls {
+            if let Some(meter) = self.trunks.users.get_mut(&toll.user) {
+                meter.end(toll.ticket);
+            }
         }
     }
 
-    /// A call is over: it counts no more among those that run.
-    pub(crate) fn count_end(&mut self, id: CallId, call: &Call) {
-        if let Some(Outward { origin: Origin::User(user), .. }) = call.outward
-            && let Some(meter) = self.trunks.users.get_mut(&user)
+    /// One call has grown out of another: it counts for the same users, and lasts no longer.
+    pub(crate) fn hand_over_tolls(&mut self, from: CallId, to: CallId, now: Instant) {
+        let Some(old) = self.calls.get_mut(&from) else { return };
+        let (tolls, outward) = (std::mem::take(&mut old.tolls), old.outward.take());
+        self.timers.cancel(&Timer::TooLong(from));
+        let Some(new) = self.calls.get_mut(&to) else { return };
+        new.tolls.extend(tolls);
+        new.outward = outward.or(new.outward.take());
+        self.arm_time_limit(to, now);
+    }
+
+    /// From the answer on a call may last as long as its route says.
+    pub(crate) fn limit_time(&mut self, id: CallId, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(outward) = &call.outward
+            && let Some(longest) = outward.taken.as_ref().and_then(|attempt| attempt.longest)
         {
-            meter.end(id);
+            let own = call.tolls.iter_mut().filter(|toll| Some(toll.ticket) == outward.ticket);
+            own.for_each(|toll| toll.until = Some(now + longest));
+            if outward.ticket.is_none() {
+                // a trunk's caller counts for nobody, and has no more time for that
+                self.timers.set(Timer::TooLong(id), Deadline::new(now + longest, TIME_LIMIT));
+            }
         }
-        for standing in self.trunks.standing.values_mut() {
-            standing.meter.end(id);
+        self.arm_time_limit(id, now);
+    }
+
+    fn arm_time_limit(&mut self, id: CallId, now: Instant) {
+        let until = self.calls.get(&id).and_then(|call| call.tolls.iter().filter_map(|toll| toll.until).min());
+        if let Some(until) = until {
+            self.timers.set(Timer::TooLong(id), Deadline::new(until.max(now), TIME_LIMIT));
         }
     }
 
-    /// A call takes a place on a trunk.
-    pub(crate) fn occupy_trunk(&mut self, trunk: TrunkId, call: CallId, now: Instant) {
+    /// A leg takes a place on a trunk.
+    pub(crate) fn enter_trunk(&mut self, trunk: TrunkId, leg: LegId, now: Instant) {
         let limits = self.trunks.plan.trunk(trunk).map(|trunk| trunk.limits).unwrap_or_default();
         if let Some(standing) = self.trunks.standing.get_mut(&trunk) {
-            standing.meter.begin(call, &limits, now);
+            standing.meter.begin(leg.0, &limits, now);
+        }
+    }
+
+    /// A leg is over, and its place free.
+    pub(crate) fn leave_trunk(&mut self, leg_id: LegId, leg: &Leg) {
+        let Some(trunk) = leg.trunk else { return };
+        self.timers.cancel(&Timer::TrunkSilent(leg_id));
+        if let Some(standing) = self.trunks.standing.get_mut(&trunk) {
+            standing.meter.end(leg_id.0);
         }
     }
 
@@ -158,27 +247,30 @@ impl Switch {
         standing.is_some_and(|standing| standing.meter.check(&limits, now).is_ok())
     }
 
+    /// The caller is there: call out.
+    pub(crate) fn call_out(&mut self, id: CallId, now: Instant) {
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.phase = Phase::Ringing;
+        }
+        self.wait_for_answer(id, now);
+        self.try_next_trunk(id, now);
+    }
+
     /// Sends a call by the next trunk that can take it; when there is none, the caller is told why.
-    pub(crate) fn try_next_trunk(&mut self, id: CallId, now: Instant) {
+    fn try_next_trunk(&mut self, id: CallId, now: Instant) {
         loop {
             let Some(call) = self.calls.get_mut(&id) else { return };
             let Some(outward) = &mut call.outward else { return };
-            let emergency = outward.is_emergency();
+            let emergency = outward.outside.fare == Fare::Emergency;
             let Some(attempt) = outward.attempts.pop_front() else {
                 let cause = outward.failed.unwrap_or(EndCause::Overloaded);
                 return self.end_call(id, cause, now);
             };
-            let Some(codecs) = self.codecs_to(attempt.trunk, id) else {
-                self.note_failure(id, EndCause::NotAcceptable);
-                continue;
-            };
             let Some(flow) = self.trunks.flow(attempt.trunk) else { continue };
             let up = self.trunks.status(attempt.trunk) == TrunkStatus::Up;
-            if !emergency && !(up && self.trunk_has_room(attempt.trunk, now)) {
-                continue;
+            if emergency || up && self.trunk_has_room(attempt.trunk, now) {
+                return self.offer_to_trunk(id, attempt, flow, now);
             }
-            self.occupy_trunk(attempt.trunk, id, now);
-            return self.offer_to_trunk(id, attempt, flow, codecs);
         }
     }
 
@@ -188,26 +280,28 @@ impl Switch {
         }
     }
 
-    /// What to offer a trunk: what both it and the caller have, in the trunk's order.
-    fn codecs_to(&self, trunk: TrunkId, id: CallId) -> Option<Vec<Codec>> {
-        let trunk = self.trunks.plan.trunk(trunk)?;
-        let call = self.calls.get(&id)?;
-        let common: Vec<Codec> =
-            trunk.codecs.iter().copied().filter(|codec| call.codecs.contains(codec)).collect();
-        if common.is_empty() { None } else { Some(common) }
+    /// What to offer a trunk: what the caller has too first, since nothing is transcoded then.
+    fn codecs_to(&self, trunk: TrunkId, id: CallId) -> Vec<Codec> {
+        let (Some(trunk), Some(call)) = (self.trunks.plan.trunk(trunk), self.calls.get(&id)) else {
+            return Vec::new();
+        };
+        let (mut codecs, others): (Vec<Codec>, Vec<Codec>) =
+            trunk.codecs.iter().partition(|codec| call.codecs.contains(codec));
+        codecs.extend(others);
+        codecs
     }
 
-    fn offer_to_trunk(&mut self, id: CallId, attempt: Attempt, flow: sip::FlowId, codecs: Vec<Codec>) {
+    fn offer_to_trunk(&mut self, id: CallId, attempt: Attempt, flow: FlowId, now: Instant) {
         let leg = self.new_leg_id();
         let Some(trunk) = self.trunks.plan.trunk(attempt.trunk) else { return };
         let target = format!("sip:{}@{}", attempt.number, trunk.domain);
+        let (trunk, codecs) = (attempt.trunk, self.codecs_to(attempt.trunk, id));
         let Some(call) = self.calls.get_mut(&id) else { return };
-        call.phase = Phase::Ringing;
         call.branches.push(leg);
-        let trunk = attempt.trunk;
         if let Some(outward) = &mut call.outward {
             outward.taken = Some(attempt);
         }
+        self.enter_trunk(trunk, leg, now);
         self.legs.insert(leg, Leg::to_trunk(id, trunk, flow, target));
         let style = self.style_on(flow, Offers::Ours);
         let codecs = CodecPreference::Only(codecs);
@@ -263,72 +357,31 @@ impl Switch {
         }
     }
 
-    /// A trunk does not take a call: another is tried where that can help, or the number it points to instead.
-    /// Says whether the call goes on.
+    /// A trunk does not take a call: the next one is tried where that can help. Says whether the call goes on.
     pub(crate) fn trunk_refused(&mut self, leg_id: LegId, by: &EndedBy, now: Instant) -> bool {
         let Some(leg) = self.legs.get(&leg_id) else { return false };
         let id = leg.call;
-        let Some(trunk) = leg.trunk.filter(|_| leg.side == Side::Callee && !leg.state.is_up()) else {
-            return false;
-        };
-        if self.calls.get(&id).is_none_or(|call| call.phase != Phase::Ringing) {
-            return false;
-        }
-        let next = match by {
-            EndedBy::Refused { status: 300..=399, contacts, .. } => {
-                let contacts = contacts.clone();
-                self.redirect(id, &contacts, now)
-            }
+        let tried = leg.trunk.is_some() && leg.side == Side::Callee && !leg.state.is_up();
+        let may_help = match by {
             EndedBy::Refused { status, .. } => speaks_of_the_trunk(*status),
             EndedBy::Timeout => true,
             _ => false,
         };
-        if !next {
+        let rings = self.calls.get(&id).is_some_and(|call| call.phase == Phase::Ringing && call.outward.is_some());
+        if !(tried && may_help && rings) {
             return false;
         }
         let cause = match by {
-            EndedBy::Refused { status, .. } if *status >= 400 => EndCause::from_sip_status(*status),
+            EndedBy::Refused { status, .. } => EndCause::from_sip_status(*status),
             _ => EndCause::Unavailable,
         };
         self.note_failure(id, cause);
         self.drop_leg(leg_id, cause, now);
-        if let Some(standing) = self.trunks.standing.get_mut(&trunk) {
-            standing.meter.end(id);
-        }
         if let Some(call) = self.calls.get_mut(&id) {
             call.branches.retain(|branch| *branch != leg_id);
         }
-        self.place(id, now);
+        self.try_next_trunk(id, now);
         true
-    }
-
-    /// Follows a redirection as a call of the same origin to that number, which passes the same checks. Says whether
-    /// it may be followed.
-    fn redirect(&mut self, id: CallId, contacts: &[String], now: Instant) -> bool {
-        let Some(outward) = self.calls.get(&id).and_then(|call| call.outward.clone()) else { return false };
-        if outward.redirects >= MOST_REDIRECTS {
-            return false;
-        }
-        for number in numbers_of(contacts) {
-            // what the trunk calls the number need not be how it is dialled here
-            let number = self.trunks.plan.numbering.canonical(number.as_str()).unwrap_or(number);
-            let (destination, mut new) = match self.lead(&number, outward.origin, outward.hops, now) {
-                Ok(led) => led,
-                Err(_) => continue,
-            };
-            if let Some(new) = &mut new {
-                new.redirects = outward.redirects + 1;
-                new.outside.anonymous |= outward.outside.anonymous;
-            }
-            let channel = self.new_channel_id(now);
-            let callee = self.party_at(&destination, &number, channel);
-            let Some(call) = self.calls.get_mut(&id) else { return false };
-            call.callee = callee;
-            call.destination = destination;
-            call.outward = Some(new.unwrap_or(Outward { redirects: MOST_REDIRECTS, ..outward }));
-            return true;
-        }
-        false
     }
 }
 
@@ -339,7 +392,7 @@ fn speaks_of_the_trunk(status: u16) -> bool {
 
 impl Leg {
     /// A leg towards a trunk, before media has made its offer.
-    fn to_trunk(call: CallId, trunk: TrunkId, flow: sip::FlowId, target: String) -> Self {
+    fn to_trunk(call: CallId, trunk: TrunkId, flow: FlowId, target: String) -> Self {
         Leg {
             call,
             side: Side::Callee,
@@ -351,6 +404,7 @@ impl Leg {
             sip_call_id: None,
             state: LegState::Offering,
             held: false,
+            parked: false,
             lost_at: None,
             connected: false,
             offer: None,

@@ -248,18 +248,8 @@ impl Switch {
             Side::Callee => call.branches = vec![leg_id],
         }
         call.party_mut(side).sip_call_id = sip_call_id;
-        self.connect_again(id);
+        self.join_sound(id);
         self.tell_talking(id, side);
-    }
-
-    fn connect_again(&mut self, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let caller = media::LegId(call.caller_leg.0);
-        let order = match call.branches.first() {
-            Some(callee) => media::Order::Bridge { a: caller, b: media::LegId(callee.0) },
-            None => media::Order::Echo { leg: caller },
-        };
-        self.order(id, order);
     }
 }
 

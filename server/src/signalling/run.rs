@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::echo::EchoTests;
 use super::flows::Outbox;
 use super::records::Records;
+use super::services::ServicesKeeper;
 use super::trunks::Trunks;
 use crate::clock::Clock;
 use crate::cti::{self, Cti};
@@ -164,6 +165,8 @@ pub struct Setup {
     pub cti: Cti,
     /// Where ended calls go.
     pub records: Records,
+    /// Where users' choices go.
+    pub services: ServicesKeeper,
     /// Who else has legs on the workers.
     pub echo_tests: EchoTests,
     /// The clock.
@@ -172,10 +175,11 @@ pub struct Setup {
 
 /// Starts the loop round the switch.
 pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
-    let Setup { mut switch, pool, trunks, mut media_facts, cti, records, echo_tests, clock } = setup;
+    let Setup { mut switch, pool, trunks, mut media_facts, cti, records, services, echo_tests, clock } = setup;
     let running = tokio::spawn(async move {
         let (flows, workers) = (HashMap::new(), BTreeMap::new());
-        let mut outlets = Outlets { flows, workers, pool, trunks: Trunks::new(trunks), cti, records, clock };
+        let trunks = Trunks::new(trunks);
+        let mut outlets = Outlets { flows, workers, pool, trunks, cti, records, services, clock };
         loop {
             outlets.drain(&mut switch).await;
             let wake = switch.poll_timeout();
@@ -206,12 +210,13 @@ pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
 
 struct Outlets {
     flows: HashMap<FlowId, Outbox>,
-    /// All legs of a call live on one worker, chosen with the first.
+    /// All legs of a call, and of those that grow out of it, live on one worker, chosen with the first.
     workers: BTreeMap<CallId, WorkerId>,
     pool: Arc<MediaPool>,
     trunks: Trunks,
     cti: Cti,
     records: Records,
+    services: ServicesKeeper,
     clock: Clock,
 }
 
@@ -314,7 +319,6 @@ impl Outlets {
                     self.trunks.hear(&fact);
                 }
                 Fact::CallEnded(ended) => {
-                    self.workers.remove(&ended.call);
                     tracing::info!(
                         call = %ended.call,
                         linked_id = ended.linked_id,
@@ -331,6 +335,11 @@ impl Outlets {
                 Fact::CallAnswered { call } => tracing::debug!(%call, "call answered"),
                 Fact::Phone(phone) => {
                     tracing::debug!(call = %phone.call, user = %phone.user, kind = ?phone.kind, "call changed");
+                    self.cti.tell(cti::Wish::Fact(fact)).await;
+                }
+                Fact::WorkerFree { home } => drop(self.workers.remove(home)),
+                Fact::ServicesChanged { user, services } => {
+                    self.services.keep(*user, services.clone());
                     self.cti.tell(cti::Wish::Fact(fact)).await;
                 }
                 Fact::LineChanged { .. } | Fact::PhoneAct { .. } => {

@@ -1,6 +1,6 @@
 use std::net::{IpAddr, SocketAddr};
 
-use timing::Instant;
+use timing::{Duration, Instant};
 
 use super::{Agreed, BrowserLeg, Frame, Fresh, Leg, Output, RtpLeg};
 use crate::codec::CodecPreference;
@@ -116,6 +116,10 @@ impl Leg for AnyLeg {
 
     fn skip(&mut self, frame: &Frame) {
         self.leg_mut().skip(frame);
+    }
+
+    fn press(&mut self, event: u8, held: Duration, now: Instant) {
+        self.leg_mut().press(event, held, now);
     }
 
     fn interrupt(&mut self) {

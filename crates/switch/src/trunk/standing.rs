@@ -19,6 +19,7 @@ pub(crate) struct Trunks {
     pub registrations: BTreeMap<RegistrationId, TrunkId>,
     pub pings: BTreeMap<RequestId, TrunkId>,
     pub users: BTreeMap<UserId, Meter>,
+    tickets: u64,
 }
 
 /// How one trunk stands.
@@ -52,6 +53,12 @@ pub(crate) fn owner_of(trunk: TrunkId) -> Owner {
 }
 
 impl Trunks {
+    /// A number that nothing has counted under yet.
+    pub fn new_ticket(&mut self) -> u64 {
+        self.tickets += 1;
+        self.tickets
+    }
+
     /// The trunk that a flow of somebody who has proved nothing else comes from.
     pub fn of(&self, source: &Source<'_>) -> Option<TrunkId> {
         let known = self.plan.trunks.iter().find(|trunk| {

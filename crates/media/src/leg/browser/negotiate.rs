@@ -12,6 +12,7 @@ use super::paths::Paths;
 use super::sources::Sources;
 use super::{BrowserLeg, FIGURES_EVERY, Link, Negotiation, Offer, Settled, WATCH_EVERY};
 use crate::codec::{Codec, CodecPreference, Content};
+use crate::leg::keypad::Keypad;
 use crate::leg::reception::Reception;
 use crate::leg::splice::Splice;
 use crate::leg::telephone_event::TelephoneEvents;
@@ -278,6 +279,7 @@ impl BrowserLeg {
             link: Link::New,
             splice: Splice::new(fresh.first_sequence, fresh.first_timestamp),
             events: TelephoneEvents::default(),
+            keypad: Keypad::default(),
             paths: Paths::default(),
             sources: Sources::default(),
             reception: Reception::default(),

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use timing::Instant;
 
 use super::incoming::Incoming;
-use super::keypad::Keypad;
 use super::outgoing::Outgoing;
 use super::path::{Path, Policy};
 use super::reports::Reports;
 use super::{FIGURES_EVERY, LATCH_WITHIN, Link, Negotiation, Offer, RtpLeg, Settled, WATCH_EVERY};
 use crate::codec::{Codec, CodecPreference};
+use crate::leg::keypad::Keypad;
 use crate::leg::splice::Splice;
 use crate::leg::telephone_event::TelephoneEvents;
 use crate::leg::{Agreed, Fresh};
