@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use store::Store;
-use switch::Switch;
+use switch::{Plan, Switch};
 use tokio::task::JoinHandle;
 
 use crate::app::media_addresses;
@@ -32,6 +32,7 @@ pub async fn start(
     store: Arc<dyn Store>,
     kept: Kept,
     nonce_secret: [u8; 32],
+    plan: Plan,
     clock: Clock,
     shutdown: &Shutdown,
 ) -> anyhow::Result<(Signalling, Cti, EchoTests)> {
@@ -74,6 +75,8 @@ pub async fn start(
     });
     let directory = lines::directory(&*store).await?;
     switch.set_directory(directory.clone());
+    let trunks = plan.trunks.iter().map(|trunk| (trunk.id, trunk.name.clone())).collect();
+    switch.set_plan(plan);
     switch.set_services(services);
     tokio::spawn(lines::watch(store.clone(), directory, signalling.clone(), shutdown.clone()));
     let services = signalling::keep_services(store.clone(), shutdown);
@@ -82,6 +85,7 @@ pub async fn start(
         signalling::Setup {
             switch,
             pool,
+            trunks,
             media_facts,
             cti: cti.clone(),
             records,

@@ -144,6 +144,11 @@ impl Gateway {
             Fact::PhoneAct { user, sip_call_id, act } => {
                 self.send_all(*user, &translate::phone_act(sip_call_id.clone(), *act));
             }
+            // for operators
+            Fact::TrunkChanged { .. }
+            | Fact::TrunkRefusedUs { .. }
+            | Fact::TrunkSilent { .. }
+            | Fact::NotLetOut { .. } => {}
             Fact::ServicesChanged { user, services } => {
                 self.send_all(*user, &Event::UserConfigUpdate(translate::services(*user, services)));
                 self.config.services.insert(*user, services.clone());

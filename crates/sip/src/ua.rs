@@ -98,6 +98,12 @@ impl UserAgent {
         self.exchange.set_ends(flow, ends);
     }
 
+    /// Whether anything at all has come back to our INVITE of this dialog, be it only a 100.
+    pub fn has_response(&self, dialog: DialogId) -> bool {
+        let early = self.legs.get(&dialog).is_none_or(|leg| leg.info.state != DialogState::Calling);
+        early || self.has_progress(dialog)
+    }
+
     /// Whether a dialog, a registration of ours or a subscription lives on this flow.
     pub fn lives_on(&self, flow: FlowId) -> bool {
         self.legs.values().any(|leg| !leg.ended && leg.info.flow == flow)

@@ -7,7 +7,9 @@ use timing::Instant;
 
 use crate::directory::{Destination, Line};
 use crate::fact::{CallDirection, PartyInfo, PhoneFactKind};
+use crate::outward::{Outward, Toll};
 use crate::registrar::Phone;
+use crate::trunk::TrunkId;
 
 /// One conversation, from the caller's INVITE (or the CTI `dial`) to the last BYE.
 #[derive(Debug)]
@@ -28,6 +30,12 @@ pub(crate) struct Call {
     /// The best reason so far why nobody answered.
     pub refused: Option<EndCause>,
     pub variables: BTreeMap<String, String>,
+    /// How it goes to the outside, if it does.
+    pub outward: Option<Outward>,
+    /// What it counts for, for whom, and how long it may last.
+    pub tolls: Vec<Toll>,
+    /// How often a 3xx was followed.
+    pub redirects: u8,
     /// The first of the calls that it has grown out of, or itself: all of them live on one media worker.
     pub home: CallId,
     /// Whose leave it takes to go where it goes: the caller's, or that of who has sent him on.
@@ -62,13 +70,19 @@ pub(crate) enum Phase {
     Talking,
 }
 
+/// The user part of who does not want to be seen (RFC 3323 §4.1.1.3).
+const WITHHELD: &str = "anonymous";
+
 /// A person in a call, whatever the phone he speaks through.
 #[derive(Clone, Debug)]
 pub(crate) struct Party {
-    /// The SIP account of the party's line; `None` for a service.
+    /// The SIP account of the party's line; `None` for a service and for the outside.
     pub account: Option<String>,
     pub user: Option<UserId>,
-    pub number: PhoneNumber,
+    /// Whether the party is behind a trunk.
+    pub is_outside: bool,
+    /// `None` for a caller of the outside who does not want to be seen.
+    pub number: Option<PhoneNumber>,
     pub name: String,
     /// The call's id for this party; it keeps it when it is transferred.
     pub linked_id: String,
@@ -85,7 +99,8 @@ impl Party {
         Party {
             account: Some(line.account.clone()),
             user: Some(line.user),
-            number: line.number.clone(),
+            is_outside: false,
+            number: Some(line.number.clone()),
             name: line.full_name.clone(),
             linked_id,
             unique_id,
@@ -95,11 +110,27 @@ impl Party {
         }
     }
 
+    /// Somebody outside.
+    pub fn outside(
+        number: Option<PhoneNumber>,
+        name: &str,
+        linked_id: String,
+        unique_id: String,
+        direction: CallDirection,
+    ) -> Self {
+        Party { is_outside: true, number, direction, ..Party::service_of(name, linked_id, unique_id) }
+    }
+
     pub fn service(number: PhoneNumber, name: &str, linked_id: String, unique_id: String) -> Self {
+        Party { number: Some(number), ..Party::service_of(name, linked_id, unique_id) }
+    }
+
+    fn service_of(name: &str, linked_id: String, unique_id: String) -> Self {
         Party {
             account: None,
             user: None,
-            number,
+            is_outside: false,
+            number: None,
             name: name.to_owned(),
             linked_id,
             unique_id,
@@ -110,7 +141,13 @@ impl Party {
     }
 
     pub fn info(&self) -> PartyInfo {
-        PartyInfo { user: self.user, number: self.number.to_string(), name: self.name.clone() }
+        let number = self.number.as_ref().map(ToString::to_string).unwrap_or_default();
+        PartyInfo { outside: self.is_outside, user: self.user, number, name: self.name.clone() }
+    }
+
+    /// The number as other parties see it.
+    pub fn shown(&self) -> String {
+        self.number.as_ref().map_or_else(|| WITHHELD.to_owned(), ToString::to_string)
     }
 
     /// Whether the party's user knows of the call and it is not over for him.
@@ -137,6 +174,8 @@ pub(crate) struct Leg {
     pub target: String,
     /// The phone the leg began with.
     pub phone: Option<Phone>,
+    /// The trunk it goes by, if it does.
+    pub trunk: Option<TrunkId>,
     pub sip_call_id: Option<String>,
     pub state: LegState,
     /// The phone holds the other party.

@@ -117,6 +117,9 @@ pub enum Refusal {
     /// The number exists nowhere.
     #[error("this number does not exist")]
     UnknownNumber,
+    /// The user has no leave to call such numbers, or has called too much.
+    #[error("no leave to call this number now")]
+    Forbidden,
     /// The user has no such call, or none that this could be done with.
     #[error("no call to do this with")]
     NoSuchCall,
@@ -141,4 +144,14 @@ pub enum Refusal {
     /// The server is stopping or full.
     #[error("the server takes no new calls now")]
     NoRoom,
+}
+
+impl Refusal {
+    /// How somebody is told that a number leads nowhere for him.
+    pub(crate) fn of(cause: model::EndCause) -> Refusal {
+        match cause {
+            model::EndCause::Forbidden => Refusal::Forbidden,
+            _ => Refusal::UnknownNumber,
+        }
+    }
 }

@@ -10,8 +10,9 @@ use crate::call::{Leg, Phase, Side};
 use crate::command::{Command, PhoneAct, Refusal};
 use crate::fact::{CallDirection, Fact, PhoneFactKind};
 use crate::flows::Offers;
-use crate::setup::{MOST_CALLS_OF_A_LINE, NewCall};
+use crate::setup::{Caller, MOST_CALLS_OF_A_LINE, NewCall};
 use crate::switch::{Switch, Timer};
+use crate::trunk::Origin;
 
 impl Switch {
     pub(crate) fn obey(&mut self, command: Command, now: Instant) -> Result<(), Refusal> {
@@ -53,17 +54,18 @@ impl Switch {
     ) -> Result<CallId, Refusal> {
         check_size(&variables)?;
         let line = self.directory.line_of(user).ok_or(Refusal::NoLine)?.clone();
-        let destination = self.directory.route(&number).ok_or(Refusal::UnknownNumber)?;
-        if self.draining || self.calls.len() >= self.config.most_calls {
-            return Err(Refusal::NoRoom);
-        }
-        if self.calls_of(&line.account).count() >= MOST_CALLS_OF_A_LINE {
-            return Err(Refusal::TooManyCalls);
+        let led = self.lead(&number, Origin::User(user), None, now).map_err(Refusal::of)?;
+        if !led.is_emergency() {
+            self.has_room().map_err(|_| Refusal::NoRoom)?;
+            if self.calls_of(&line.account).count() >= MOST_CALLS_OF_A_LINE {
+                return Err(Refusal::TooManyCalls);
+            }
         }
         // of several phones the one that registered last is the one in use
         let binding =
             self.registrar.bindings(&line.account).last().cloned().ok_or(Refusal::PhoneUnavailable)?;
-        let new = NewCall { line, dialled: number, destination, codecs: Vec::new(), variables };
+        let caller = Caller::Line(line);
+        let new = NewCall { caller, dialled: number, led, codecs: Vec::new(), variables };
         let id = self.new_call(new, Phase::CallingBack, now);
         let leg = self.calls[&id].caller_leg;
         self.legs.insert(leg, Leg::outgoing(id, Side::Caller, &binding));

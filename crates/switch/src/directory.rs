@@ -48,6 +48,8 @@ pub enum Destination {
     Echo,
     /// A user's line, by SIP account.
     Line(String),
+    /// The outside, by canonical number.
+    Outside(PhoneNumber),
     /// The caller wants something changed, or to take a call that rings elsewhere.
     Feature(Feature),
 }

@@ -6,7 +6,9 @@ use timing::Instant;
 use crate::call::{Party, Phase, Side};
 use crate::directory::Destination;
 use crate::fact::{CallDirection, PhoneFactKind};
+use crate::outward::Led;
 use crate::switch::Switch;
+use crate::trunk::{MOST_REDIRECTS, numbers_of};
 
 /// A call is sent on no more often than that: beyond it somebody forwards to somebody who forwards back.
 const MOST_DIVERSIONS: u8 = 5;
@@ -48,11 +50,16 @@ impl Switch {
         cause: EndCause,
         now: Instant,
     ) -> bool {
-        let Some(destination) = self.directory.route(number) else { return false };
         let Some(call) = self.calls.get(&id) else { return false };
         if call.diverted >= MOST_DIVERSIONS {
             return false;
         }
+        let origin = self.origin_of(id, call.callee.account.as_ref().or(call.payer.as_ref()));
+        let Some(Led { destination, outward }) = origin.and_then(|origin| self.lead(number, origin, None, now).ok())
+        else {
+            return false;
+        };
+        let Some(call) = self.calls.get(&id) else { return false };
         let linked_id = call.linked_id.clone();
         let channel = self.new_channel_id(now);
         let callee = self.callee(&destination, number, linked_id, channel);
@@ -65,6 +72,7 @@ impl Switch {
         if let Some(forwarder) = forwarder {
             call.payer = Some(forwarder);
         }
+        self.set_outward(id, outward, now);
         if let Some(dialog) = self.waiting_caller(id) {
             self.ua.progress(dialog, 181, None, now);
         }
@@ -105,15 +113,20 @@ impl Switch {
         account
     }
 
-    /// A phone sends its caller elsewhere. Its word counts as much as its user's own dialling, and no more.
+    /// A phone or a trunk sends its caller elsewhere. Its word counts as much as its user's own dialling, a trunk's as
+    /// much as the caller's, and no more.
     pub(crate) fn redirected(&mut self, leg: model::LegId, contacts: &[String], now: Instant) -> bool {
         let Some(call) = self.legs.get(&leg).and_then(|leg| self.calls.get(&leg.call)) else { return false };
-        let (id, one_branch) = (call.id, call.branches == [leg]);
-        match crate::trunk::numbers_of(contacts).into_iter().next() {
+        let (id, one_branch) = (call.id, call.branches == [leg] && call.phase == Phase::Ringing);
+        if call.redirects >= MOST_REDIRECTS {
+            return false;
+        }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.redirects += 1;
+        }
+        match numbers_of(contacts).into_iter().next() {
             // of several phones one does not speak for the others
-            Some(number) if one_branch && call.phase == Phase::Ringing => {
-                self.divert(id, &number, EndCause::Declined, now)
-            }
+            Some(number) if one_branch => self.divert(id, &number, EndCause::Declined, now),
             _ => false,
         }
     }

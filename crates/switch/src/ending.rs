@@ -30,6 +30,9 @@ impl Switch {
         {
             return;
         }
+        if self.trunk_refused(leg_id, by, now) {
+            return;
+        }
         let cause = match by {
             EndedBy::Local => EndCause::Normal,
             EndedBy::Remote if up => EndCause::Normal,
@@ -102,8 +105,10 @@ impl Switch {
         }
         self.timers.cancel(&Timer::NoAnswer(id));
         self.timers.cancel(&Timer::ServiceOver(id));
+        self.timers.cancel(&Timer::TooLong(id));
         let Some(call) = self.calls.remove(&id) else { return };
         self.leave_behind(&call);
+        self.settle_tolls(&call.tolls);
         for party in [&call.caller, &call.callee] {
             if let Some(account) = &party.account {
                 self.touched.insert(account.clone());
@@ -153,6 +158,7 @@ impl Switch {
         self.timers.cancel(&Timer::Detached(leg_id));
         self.timers.cancel(&Timer::Orphaned(leg_id));
         self.timers.cancel(&Timer::NoSound(leg_id));
+        self.leave_trunk(leg_id, &leg);
         self.order(leg.call, media::Order::Close { leg: media::LegId(leg_id.0) });
     }
 }

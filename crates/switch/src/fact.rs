@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use model::{CallId, EndCause, PhoneNumber, UserId, UserServices};
 
+use crate::trunk::{NotLet, TrunkId, TrunkStatus};
+
 /// What has happened in the switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
@@ -46,6 +48,34 @@ pub enum Fact {
     },
     /// A call is over: the facts of its record.
     CallEnded(CallEnded),
+    /// A trunk stands otherwise than before.
+    TrunkChanged {
+        /// Which.
+        trunk: TrunkId,
+        /// How.
+        status: TrunkStatus,
+    },
+    /// A trunk has refused to register us.
+    TrunkRefusedUs {
+        /// Which.
+        trunk: TrunkId,
+        /// With what; nothing when no answer came.
+        status: Option<u16>,
+    },
+    /// A trunk has not answered for long: this flow to it is to be closed, and another server tried.
+    TrunkSilent {
+        /// Which.
+        trunk: TrunkId,
+        /// The flow.
+        flow: sip::FlowId,
+    },
+    /// A user wanted to call outside and may not, which may be fraud.
+    NotLetOut {
+        /// Who.
+        user: UserId,
+        /// Why.
+        why: NotLet,
+    },
 }
 
 /// The status of a line (the Asterisk extension states that the CTI wire carries).
@@ -120,6 +150,8 @@ pub struct PhoneFact {
 /// One side of a finished call.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PartyInfo {
+    /// Whether the party is outside, behind a trunk.
+    pub outside: bool,
     /// The user, if the party is one of ours.
     pub user: Option<UserId>,
     /// The number, as dialled or as owned.

@@ -69,7 +69,9 @@ impl Switch {
             if *target == line.number {
                 return Err(Refusal::OwnNumber);
             }
-            self.directory.route(target).ok_or(Refusal::UnknownNumber)?;
+            if !self.leads_somewhere(user, target) {
+                return Err(Refusal::UnknownNumber);
+            }
         }
         if forward.is_some_and(|forward| forward.enabled && forward.destination.is_none()) {
             return Err(Refusal::UnknownNumber);
@@ -131,6 +133,7 @@ impl Switch {
             flow: invite.flow,
             target: String::new(),
             phone: self.phone_on(invite.flow, proven),
+            trunk: None,
             sip_call_id: Some(invite.sip_call_id.clone()),
             state: LegState::Incoming,
             held: false,
@@ -159,7 +162,7 @@ impl Switch {
     /// The call that rings at that number.
     pub(crate) fn ringing_at(&self, number: &PhoneNumber) -> Option<CallId> {
         let rings = |call: &&crate::call::Call| {
-            call.phase == Phase::Ringing && call.callee.number == *number && !call.branches.is_empty()
+            call.phase == Phase::Ringing && call.callee.number.as_ref() == Some(number) && !call.branches.is_empty()
         };
         self.calls.values().find(rings).map(|call| call.id)
     }

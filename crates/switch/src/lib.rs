@@ -29,7 +29,9 @@ mod flows;
 mod guesses;
 mod holding;
 mod media_facts;
+mod inward;
 mod numbering;
+mod outward;
 mod proving;
 mod referring;
 mod registering;
@@ -39,6 +41,7 @@ mod setup;
 mod switch;
 mod transfer;
 mod trunk;
+mod trunks;
 
 pub use command::{Command, PhoneAct, Refusal, ServiceChange};
 pub use directory::{Destination, Device, Directory, Identity, Line};

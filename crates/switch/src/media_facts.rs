@@ -27,8 +27,8 @@ impl Switch {
             MediaFact::Crashed { leg } => self.leg_ended(LegId(leg.0), EndCause::Internal, now),
             MediaFact::Lost { leg } => self.sound_lost(LegId(leg.0), now),
             MediaFact::Connected { leg } => self.sound_back(LegId(leg.0)),
-            // keys pass through the relay; collectors (menus, voicemail) come with the plane's local legs
-            MediaFact::Dtmf { .. } => {}
+            // keys pass through the relay, but for a trunk that wants them otherwise
+            MediaFact::Dtmf { leg, key } => self.key_pressed(LegId(leg.0), key, now),
             MediaFact::Silent { .. } | MediaFact::Audible { .. } | MediaFact::Figures { .. } => {}
         }
     }

@@ -39,7 +39,7 @@ impl Switch {
             }
             None => {
                 let number = target_user.parse::<PhoneNumber>().map_err(|_| Refusal::UnknownNumber);
-                let number = match number.and_then(|number| self.may_transfer(part, &number).map(|()| number)) {
+                let number = match number.and_then(|number| self.may_transfer(part, &number, now).map(|()| number)) {
                     Ok(number) => number,
                     Err(refusal) => return self.ua.refuse_refer(dialog, refer, status_of(refusal), now),
                 };
@@ -93,6 +93,7 @@ impl Switch {
             flow: invite.flow,
             target: String::new(),
             phone: self.phone_on(invite.flow, proven),
+            trunk: None,
             sip_call_id: Some(invite.sip_call_id),
             state: LegState::Incoming,
             held: false,

@@ -8,13 +8,15 @@ use sip::{DialogId, InboundInvite, OutboundInvite};
 use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Call, Leg, LegState, Party, Phase, Side};
-use crate::directory::Destination;
+use crate::directory::{Destination, Line};
 use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
 use crate::features::Feature;
 use crate::flows::Offers;
+use crate::outward::Led;
 use crate::proving::Proven;
 use crate::registrar::{Binding, Phone};
 use crate::switch::{Switch, Timer};
+use crate::trunk::{Origin, TrunkId};
 
 /// Calls that one line may have when it makes another: one is held for the other, and a third is refused.
 /// Who has any call at all is not rung: whoever calls him hears busy.
@@ -27,6 +29,9 @@ pub(crate) const SOUND_WITHIN: Duration = Duration::from_secs(30);
 impl Switch {
     /// A phone calls.
     pub(crate) fn incoming(&mut self, invite: InboundInvite, now: Instant) {
+        if let Some(trunk) = self.trunk_on(invite.flow) {
+            return self.incoming_from_trunk(invite, trunk, now);
+        }
         let (uri, proof) = (&invite.request_uri, invite.authorization.as_ref());
         let proven = match self.may_call(&invite) {
             // a page's connection and registration speak for it
@@ -54,42 +59,56 @@ impl Switch {
             }
             return;
         }
-        match self.accept_caller(&invite, &proven) {
+        match self.accept_caller(&invite, &proven, now) {
             Err(cause) => self.refuse(invite.dialog, cause, now),
             Ok(accepted) => {
-                let call = self.new_call(accepted, Phase::Ringing, now);
-                let leg = self.calls[&call].caller_leg;
-                self.dialogs.insert(invite.dialog, leg);
-                self.timers
-                    .set(Timer::NoAnswer(call), Deadline::new(now + self.config.ring_time, "no answer"));
-                let flow = invite.flow;
-                let phone = self.phone_on(flow, &proven);
-                if let Some(call) = self.calls.get_mut(&call) {
-                    call.caller.sip_call_id = Some(invite.sip_call_id.clone());
-                }
-                self.legs.insert(
-                    leg,
-                    Leg {
-                        call,
-                        side: Side::Caller,
-                        dialog: Some(invite.dialog),
-                        flow,
-                        target: String::new(),
-                        phone,
-                        sip_call_id: Some(invite.sip_call_id),
-                        state: LegState::Incoming,
-                        held: false,
-                        parked: false,
-                        lost_at: None,
-                        connected: false,
-                        offer: invite.sdp,
-                        replaces: None,
-                    },
-                );
-                self.tell(call, Side::Caller, PhoneFactKind::Dialling);
-                self.place(call, now);
+                let phone = self.phone_on(invite.flow, &proven);
+                self.begin_from(invite, accepted, phone, None, now);
             }
         }
+    }
+
+    /// A call that was let in: from a phone, or by a trunk.
+    pub(crate) fn begin_from(
+        &mut self,
+        invite: InboundInvite,
+        accepted: NewCall,
+        phone: Option<Phone>,
+        trunk: Option<TrunkId>,
+        now: Instant,
+    ) {
+        let call = self.new_call(accepted, Phase::Ringing, now);
+        let leg = self.calls[&call].caller_leg;
+        self.dialogs.insert(invite.dialog, leg);
+        self.timers.set(Timer::NoAnswer(call), Deadline::new(now + self.config.ring_time, "no answer"));
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.caller.sip_call_id = Some(invite.sip_call_id.clone());
+        }
+        if let Some(trunk) = trunk {
+            self.enter_trunk(trunk, leg, now);
+        }
+        self.legs.insert(
+            leg,
+            Leg {
+                call,
+                side: Side::Caller,
+                dialog: Some(invite.dialog),
+                flow: invite.flow,
+                target: String::new(),
+                phone,
+                trunk,
+                sip_call_id: Some(invite.sip_call_id),
+                state: LegState::Incoming,
+                held: false,
+                parked: false,
+                lost_at: None,
+                connected: false,
+                offer: invite.sdp,
+                replaces: None,
+            },
+        );
+        self.tell(call, Side::Caller, PhoneFactKind::Dialling);
+        self.place(call, now);
     }
 
     /// The account of a page that has registered on the flow by which it calls.
@@ -99,13 +118,30 @@ impl Switch {
         registered.then(|| account.clone())
     }
 
-    fn accept_caller(&self, invite: &InboundInvite, proven: &Proven) -> Result<NewCall, EndCause> {
+    fn accept_caller(
+        &mut self,
+        invite: &InboundInvite,
+        proven: &Proven,
+        now: Instant,
+    ) -> Result<NewCall, EndCause> {
         if invite.from_user != proven.name {
             return Err(EndCause::Forbidden);
         }
         let line = self.directory.line(&proven.account).ok_or(EndCause::Forbidden)?.clone();
         let dialled: PhoneNumber = invite.request_user.parse().map_err(|_| EndCause::UnknownNumber)?;
-        let destination = self.directory.route(&dialled).ok_or(EndCause::UnknownNumber)?;
+        let led = self.lead(&dialled, Origin::User(line.user), Some(invite.max_forwards), now)?;
+        let codecs = self.codecs_of(invite)?;
+        if !led.is_emergency() {
+            self.has_room()?;
+            if self.calls_of(&proven.account).count() >= MOST_CALLS_OF_A_LINE {
+                return Err(EndCause::Busy);
+            }
+        }
+        Ok(NewCall { caller: Caller::Line(line), dialled, led, codecs, variables: BTreeMap::new() })
+    }
+
+    /// What the caller's offer leaves to choose from.
+    pub(crate) fn codecs_of(&self, invite: &InboundInvite) -> Result<Vec<Codec>, EndCause> {
         let codecs = match (&invite.sdp, self.style_on(invite.flow, Offers::Theirs)) {
             (None, media::Style::WebRtc) => Codec::ALL.to_vec(),
             // of a phone that says nothing one may expect G.711
@@ -117,28 +153,33 @@ impl Switch {
                 media::sdp::plain_offered_codecs(offer, secure).map_err(|_| EndCause::NotAcceptable)?
             }
         };
-        if codecs.is_empty() {
-            return Err(EndCause::NotAcceptable);
-        }
-        if self.draining || self.calls.len() >= self.config.most_calls {
-            return Err(EndCause::Overloaded);
-        }
-        if self.calls_of(&proven.account).count() >= MOST_CALLS_OF_A_LINE {
-            return Err(EndCause::Busy);
-        }
-        Ok(NewCall { line, dialled, destination, codecs, variables: BTreeMap::new() })
+        if codecs.is_empty() { Err(EndCause::NotAcceptable) } else { Ok(codecs) }
+    }
+
+    /// Whether one more call may begin.
+    pub(crate) fn has_room(&self) -> Result<(), EndCause> {
+        let full = self.draining || self.calls.len() >= self.config.most_calls;
+        if full { Err(EndCause::Overloaded) } else { Ok(()) }
     }
 
     /// Makes the call and its parties; the caller's leg is the caller's business.
     pub(crate) fn new_call(&mut self, new: NewCall, phase: Phase, now: Instant) -> CallId {
         let id = self.new_call_id();
         let linked_id = self.new_channel_id(now);
-        let caller =
-            Party::of_line(&new.line, linked_id.clone(), linked_id.clone(), CallDirection::Outgoing);
+        let direction = CallDirection::Outgoing;
+        let caller = match &new.caller {
+            Caller::Line(line) => Party::of_line(line, linked_id.clone(), linked_id.clone(), direction),
+            Caller::Outside { number, name } => {
+                Party::outside(number.clone(), name, linked_id.clone(), linked_id.clone(), direction)
+            }
+        };
+        let payer = caller.account.clone();
         let channel = self.new_channel_id(now);
-        let callee = self.callee(&new.destination, &new.dialled, linked_id.clone(), channel);
+        let Led { destination, outward } = new.led;
+        let callee = self.callee(&destination, &new.dialled, linked_id.clone(), channel);
         // what one line has to do with may come together one day
-        let home = self.calls_of(&new.line.account).next().and_then(|call| self.calls.get(&call));
+        let own = payer.as_deref().and_then(|account| self.calls_of(account).next());
+        let home = own.and_then(|call| self.calls.get(&call));
         let home = home.map_or(id, |call| call.home);
         let caller_leg = self.new_leg_id();
         let call = Call {
@@ -147,7 +188,7 @@ impl Switch {
             started_at: now,
             answered_at: None,
             phase,
-            destination: new.destination,
+            destination,
             caller,
             callee,
             caller_leg,
@@ -155,8 +196,11 @@ impl Switch {
             codecs: new.codecs,
             refused: None,
             variables: new.variables,
+            outward,
+            tolls: Vec::new(),
+            redirects: 0,
             home,
-            payer: Some(new.line.account),
+            payer,
             diverted: 0,
             recall: None,
             consults: None,
@@ -169,6 +213,7 @@ impl Switch {
             callee: call.callee.info(),
         }));
         self.calls.insert(id, call);
+        self.take_toll(id, now);
         id
     }
 
@@ -179,6 +224,7 @@ impl Switch {
             Destination::Echo => self.answer_by_service(id, now),
             Destination::Feature(feature) => self.use_feature(id, feature, now),
             Destination::Line(account) => self.ring_line(id, &account, now),
+            Destination::Outside(_) => self.call_out(id, now),
         }
     }
 
@@ -246,7 +292,10 @@ impl Switch {
     pub(crate) fn invite(&mut self, leg_id: LegId, sdp: String, now: Instant) {
         let Some(leg) = self.legs.get(&leg_id) else { return };
         let Some(call) = self.calls.get(&leg.call) else { return };
-        let (id, side) = (call.id, leg.side);
+        let side = leg.side;
+        if let Some(trunk) = leg.trunk {
+            return self.invite_trunk(leg_id, trunk, sdp, now);
+        }
         let (me, other) = (call.party(side), call.party(side.other()));
         // a party is rung by itself only for its own wish: click to call, or a page that was reloaded
         let auto_answer = side == Side::Caller || leg.replaces.is_some();
@@ -259,7 +308,7 @@ impl Switch {
         let invite = OutboundInvite {
             flow: leg.flow,
             target: leg.target.clone(),
-            from_user: other.number.to_string(),
+            from_user: other.shown(),
             from_name: (!other.name.is_empty()).then(|| other.name.clone()),
             from_host: self.config.domain.clone(),
             to_user: account,
@@ -269,6 +318,12 @@ impl Switch {
             headers,
             credentials: None,
         };
+        self.send_invite(leg_id, invite, now);
+    }
+
+    pub(crate) fn send_invite(&mut self, leg_id: LegId, invite: OutboundInvite, now: Instant) {
+        let Some(leg) = self.legs.get(&leg_id) else { return };
+        let (id, side) = (leg.call, leg.side);
         let dialog = self.ua.invite(invite, now);
         let sip_call_id = self.ua.dialog(dialog).map(|info| info.sip_call_id.clone());
         self.dialogs.insert(dialog, leg_id);
@@ -368,7 +423,7 @@ impl Switch {
         let Some(call) = self.calls.get(&id) else { return };
         let other = call.party(side.other());
         let name = other.name.replace(['"', '\\'], "");
-        let identity = format!("\"{name}\" <sip:{}@{}>", other.number, self.config.domain);
+        let identity = format!("\"{name}\" <sip:{}@{}>", other.shown(), self.config.domain);
         let leg = call.leg_of(side).and_then(|leg| self.legs.get(&leg));
         if let Some(leg) = leg.filter(|leg| !self.is_browser(leg.flow))
             && let Some(dialog) = leg.dialog
@@ -455,6 +510,7 @@ impl Switch {
         if matches!(call.destination, Destination::Feature(_)) {
             self.end_service_soon(id, now);
         }
+        self.limit_time(id, now);
         self.join_sound(id);
         self.timers.cancel(&Timer::NoAnswer(id));
         self.await_sound(id, now + SOUND_WITHIN);
@@ -470,16 +526,22 @@ impl Switch {
 }
 
 /// These first, then whatever else we know: passing sound through costs less than transcoding it.
-fn and_all_others(wanted: &[Codec]) -> Vec<Codec> {
+pub(crate) fn and_all_others(wanted: &[Codec]) -> Vec<Codec> {
     let others = Codec::ALL.into_iter().filter(|codec| !wanted.contains(codec));
     wanted.iter().copied().chain(others).collect()
 }
 
+/// Who begins a call.
+pub(crate) enum Caller {
+    Line(Line),
+    Outside { number: Option<PhoneNumber>, name: String },
+}
+
 /// What a call begins with.
 pub(crate) struct NewCall {
-    pub line: crate::directory::Line,
+    pub caller: Caller,
     pub dialled: PhoneNumber,
-    pub destination: Destination,
+    pub led: Led,
     pub codecs: Vec<Codec>,
     pub variables: BTreeMap<String, String>,
 }
@@ -494,6 +556,7 @@ impl Leg {
             flow: binding.flow,
             target: binding.contact.clone(),
             phone: Some(binding.phone()),
+            trunk: None,
             sip_call_id: None,
             state: LegState::Offering,
             held: false,

@@ -11,6 +11,7 @@ use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
 use crate::flows::Way;
 use crate::proving::Doorman;
 use crate::registrar::Registrar;
+use crate::trunk::{DtmfMode, TrunkId, Trunks};
 
 /// How the switch is set up.
 #[derive(Clone, Debug)]
@@ -77,6 +78,12 @@ pub(crate) enum Timer {
     Orphaned(LegId),
     /// The sound of a leg did not come, or not back.
     NoSound(LegId),
+    /// A trunk has said nothing at all to an INVITE.
+    TrunkSilent(LegId),
+    /// A call has lasted as long as its route allows.
+    TooLong(CallId),
+    /// A trunk is to be asked again whether it is there, or to register us.
+    Trunk(TrunkId),
     /// A registration ends.
     Registrations,
     /// The caller of a service has heard enough.
@@ -94,6 +101,7 @@ pub struct Switch {
     pub(crate) directory: Directory,
     pub(crate) registrar: Registrar,
     pub(crate) ways: BTreeMap<FlowId, Way>,
+    pub(crate) trunks: Trunks,
     pub(crate) calls: BTreeMap<CallId, Call>,
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) dialogs: BTreeMap<DialogId, LegId>,
@@ -127,6 +135,7 @@ impl Switch {
             directory: Directory::default(),
             registrar: Registrar::default(),
             ways: BTreeMap::new(),
+            trunks: Trunks::default(),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
@@ -189,6 +198,9 @@ impl Switch {
                 Timer::Detached(leg) | Timer::NoSound(leg) => self.leg_did_not_come_back(leg, now),
                 Timer::Orphaned(leg) => self.adopt_orphan(leg),
                 Timer::ServiceOver(call) => self.end_call(call, EndCause::Normal, now),
+                Timer::TrunkSilent(leg) => self.trunk_says_nothing(leg, now),
+                Timer::TooLong(call) => self.end_call(call, EndCause::TimeLimit, now),
+                Timer::Trunk(trunk) => self.ask_trunk(trunk, now),
                 Timer::Registrations => {
                     let expired = self.registrar.expire(now);
                     self.touched.extend(expired);
@@ -242,6 +254,7 @@ impl Switch {
         self.drain_sip(now);
         self.arm_registrations();
         self.tell_line_statuses();
+        self.tell_trunks();
     }
 
     pub(crate) fn drain_sip(&mut self, now: Instant) {
@@ -278,11 +291,11 @@ impl Switch {
             Event::Message(message) => self.ua.respond(message.request, 403, Vec::new(), b"", now),
             Event::Subscribe(subscribe) => self.ua.respond(subscribe.request, 403, Vec::new(), b"", now),
             Event::SubscriptionRefreshed { .. } | Event::SubscriptionEnded { .. } => {}
-            Event::Registered { .. }
-            | Event::RegistrationFailed { .. }
-            | Event::Unregistered { .. }
-            | Event::Stale { .. }
-            | Event::Pong { .. } => {}
+            Event::Stale { dialog } => self.session_is_stale(dialog, now),
+            Event::Registered { id, .. } => self.trunk_registered(id),
+            Event::RegistrationFailed { id, status, .. } => self.trunk_registration_failed(id, status, now),
+            Event::Unregistered { .. } => {}
+            Event::Pong { id, status } => self.trunk_answers(id, status, now),
         }
     }
 
@@ -327,19 +340,19 @@ impl Switch {
     pub(crate) fn tell(&mut self, call: CallId, side: Side, kind: PhoneFactKind) {
         let Some(call) = self.calls.get_mut(&call) else { return };
         let other = call.party(side.other());
-        let (other_number, other_name) = (other.number.to_string(), other.name.clone());
+        let (other_number, other_name) = (other.shown(), other.name.clone());
         let (id, variables) = (call.id, call.variables.clone());
         let party = call.party_mut(side);
         party.told = Some(kind);
         if let Some(account) = &party.account {
             self.touched.insert(account.clone());
         }
-        let Some(user) = party.user else { return };
+        let (Some(user), Some(number)) = (party.user, party.number.clone()) else { return };
         self.facts.push_back(Fact::Phone(PhoneFact {
             user,
             kind,
             call: id,
-            number: party.number.clone(),
+            number,
             other_number,
             other_name,
             linked_id: party.linked_id.clone(),
@@ -412,16 +425,34 @@ impl Switch {
         let far = self.leg_of_dialog(dialog).and_then(|leg| self.legs.get(&leg)).and_then(|leg| {
             let far = self.calls.get(&leg.call)?.leg_of(leg.side.other())?;
             let leg = self.legs.get(&far).filter(|far| far.state.is_up())?;
-            Some((leg.call, far, leg.flow, leg.dialog?))
+            let by_info = self.is_browser(leg.flow) || self.wants_info(leg);
+            Some((leg.call, far, by_info, leg.dialog?))
         });
-        let Some((call, leg, flow, far)) = far else { return };
-        if !self.is_browser(flow) {
+        let Some((call, leg, by_info, far)) = far else { return };
+        if !by_info {
             let leg = media::LegId(leg.0);
             self.order(call, media::Order::Press { leg, key, ms: KEY_MS });
         } else {
             let body = sip::dtmf::relay_body(key, KEY_MS);
             self.ua.info(far, "application/dtmf-relay", &body, now);
         }
+    }
+
+    /// A key that was sent as sound goes by INFO to a trunk that is set so.
+    pub(crate) fn key_pressed(&mut self, leg: LegId, key: char, now: Instant) {
+        let far = self.legs.get(&leg).and_then(|leg| {
+            let far = self.calls.get(&leg.call)?.leg_of(leg.side.other())?;
+            self.legs.get(&far).filter(|far| far.state.is_up())
+        });
+        if let Some(dialog) = far.filter(|far| self.wants_info(far)).and_then(|far| far.dialog) {
+            self.ua.info(dialog, "application/dtmf-relay", &sip::dtmf::relay_body(key, KEY_MS), now);
+        }
+    }
+
+    /// Whether the leg's trunk is to hear keys by INFO.
+    fn wants_info(&self, leg: &Leg) -> bool {
+        let trunk = leg.trunk.and_then(|trunk| self.trunks.plan.trunk(trunk));
+        trunk.is_some_and(|trunk| trunk.dtmf == DtmfMode::Info)
     }
 
     fn give_up_ringing(&mut self, call: CallId, now: Instant) {

@@ -9,6 +9,7 @@ use crate::call::{Call, Party, Phase, Side};
 use crate::command::{PhoneAct, Refusal};
 use crate::directory::Destination;
 use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
+use crate::outward::Led;
 use crate::switch::{Switch, Timer};
 
 /// A party that has been taken out of a call, with its legs.
@@ -33,7 +34,7 @@ impl Switch {
         now: Instant,
     ) -> Result<(), Refusal> {
         let part = self.current(user)?;
-        self.may_transfer(part, number)?;
+        self.may_transfer(part, number, now)?;
         self.transfer_to(part, number, now);
         Ok(())
     }
@@ -135,12 +136,19 @@ impl Switch {
     }
 
     /// Whether a party may send the other one to that number.
-    pub(crate) fn may_transfer(&self, part: Part, number: &PhoneNumber) -> Result<(), Refusal> {
+    pub(crate) fn may_transfer(
+        &mut self,
+        part: Part,
+        number: &PhoneNumber,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         let call = self.calls.get(&part.call).ok_or(Refusal::NoSuchCall)?;
         if call.phase != Phase::Talking || call.merged.is_some() || call.leg_of(part.side.other()).is_none() {
             return Err(Refusal::NoSuchCall);
         }
-        self.directory.route(number).map(|_| ()).ok_or(Refusal::UnknownNumber)
+        let sender = call.party(part.side).account.clone();
+        let origin = self.origin_of(part.call, sender.as_ref()).ok_or(Refusal::NoSuchCall)?;
+        self.lead(number, origin, None, now).map(|_| ()).map_err(Refusal::of)
     }
 
     /// Whether the other parties of these two calls of one user can be joined.
@@ -160,7 +168,10 @@ impl Switch {
 
     /// Blind transfer: the other party calls that number now, and hears that it rings.
     pub(crate) fn transfer_to(&mut self, part: Part, number: &PhoneNumber, now: Instant) {
-        let Some(destination) = self.directory.route(number) else { return };
+        let Some(old) = self.calls.get(&part.call) else { return };
+        let sender = old.party(part.side).account.clone();
+        let Some(origin) = self.origin_of(part.call, sender.as_ref()) else { return };
+        let Ok(Led { destination, outward }) = self.lead(number, origin, None, now) else { return };
         let id = self.new_call_id();
         let Some(lifted) = self.lift(part, id, Side::Caller) else { return };
         let Some(old) = self.calls.get(&part.call) else { return };
@@ -174,6 +185,7 @@ impl Switch {
             call.payer.clone_from(&recall);
             call.recall = recall;
         }
+        self.set_outward(id, outward, now);
         self.end_call(part.call, EndCause::Normal, now);
         self.place(id, now);
     }
@@ -189,6 +201,7 @@ impl Switch {
         let branches = callee.legs;
         let new = NewPair { caller, callee: callee.party, branches, destination, phase };
         self.pair(id, waiting.call, new, now);
+        self.hand_over_tolls(asked.call, id, now);
         if let Some(call) = self.calls.get_mut(&id) {
             call.payer = payer;
             call.recall = recall.filter(|_| phase == Phase::Ringing);
@@ -239,8 +252,8 @@ impl Switch {
     }
 
     /// Makes a call of parties that were in another one.
-    fn pair(&mut self, id: CallId, old: CallId, new: NewPair, now: Instant) {
-        let Some(old) = self.calls.get(&old) else { return };
+    fn pair(&mut self, id: CallId, old_id: CallId, new: NewPair, now: Instant) {
+        let Some(old) = self.calls.get(&old_id) else { return };
         let NewPair { caller, callee, branches, destination, phase } = new;
         let Some(caller_leg) = caller.legs.first().copied() else { return };
         let call = Call {
@@ -257,6 +270,9 @@ impl Switch {
             codecs: old.codecs.clone(),
             refused: None,
             variables: old.variables.clone(),
+            outward: None,
+            tolls: Vec::new(),
+            redirects: 0,
             home: old.home,
             payer: None,
             diverted: 0,
@@ -271,6 +287,7 @@ impl Switch {
             callee: call.callee.info(),
         }));
         self.calls.insert(id, call);
+        self.hand_over_tolls(old_id, id, now);
     }
 
     /// Whom a number leads to, as the callee of a call.
@@ -288,6 +305,9 @@ impl Switch {
             },
             Destination::Echo => Party::service(number.clone(), "Echo test", linked_id, channel),
             Destination::Feature(_) => Party::service(number.clone(), "", linked_id, channel),
+            Destination::Outside(number) => {
+                Party::outside(Some(number.clone()), "", linked_id, channel, CallDirection::Incoming)
+            }
         }
     }
 

@@ -4,13 +4,14 @@ mod caller_id;
 mod limits;
 mod plan;
 mod redirect;
+mod standing;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use media::{Codec, Sdes};
-use model::{CallClass, PhoneNumber};
+use model::CallClass;
 use sip::{Credentials, Transport};
 use timing::Duration;
 
@@ -20,6 +21,7 @@ pub(crate) use limits::Meter;
 pub use limits::{Limited, Limits};
 pub use plan::{Attempt, Did, Origin, Plan, Route};
 pub(crate) use redirect::{MOST_REDIRECTS, numbers_of};
+pub(crate) use standing::{Trunks, owner_of};
 
 use crate::numbering::{Fare, NumberFormat};
 
@@ -205,14 +207,6 @@ impl NotLet {
             NotLet::NoRoute => "no_route",
         }
     }
-}
-
-/// Who called, as a trunk says it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
-    /// The canonical number, where there is one.
-    pub number: Option<PhoneNumber>,
-    pub name: String,
 }
 
 #[cfg(test)]

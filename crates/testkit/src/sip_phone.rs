@@ -237,7 +237,7 @@ impl World {
         let flow = self.next_flow_id();
         let remote = SocketAddr::from(([127, 0, 1, number], 5060));
         let ends = FlowEnds { local: "127.0.0.1:5060".into(), remote };
-        self.switch.open_stranger(flow, Transport::Udp, Some(ends), self.now);
+        self.switch.open_stranger(flow, Transport::Udp, Some(ends), None, self.now);
         flow
     }
 

@@ -118,11 +118,7 @@ impl Records {
                     journal.ended(ended.call, record_of(id, ended, now));
                     over = true;
                 }
-                Fact::LineChanged { .. }
-                | Fact::Phone(_)
-                | Fact::PhoneAct { .. }
-                | Fact::ServicesChanged { .. }
-                | Fact::WorkerFree { .. } => {}
+                _ => {}
             }
         }
         journal.alive(now);
@@ -227,10 +223,15 @@ fn record_of(id: String, ended: &CallEnded, now: i64) -> CallRecord {
 }
 
 fn record_between(id: String, linked_id: &str, caller: &PartyInfo, callee: &PartyInfo) -> CallRecord {
+    let direction = match (caller.outside, callee.outside) {
+        (true, _) => CallDirection::Inbound,
+        (false, true) => CallDirection::Outbound,
+        (false, false) => CallDirection::Internal,
+    };
     CallRecord {
         id,
         linked_id: linked_id.to_owned(),
-        direction: CallDirection::Internal,
+        direction,
         caller_number: caller.number.clone(),
         caller_name: caller.name.clone(),
         callee_number: callee.number.clone(),
@@ -365,7 +366,8 @@ mod tests {
     }
 
     fn call_of(user: UserId) -> [Fact; 3] {
-        let caller = PartyInfo { user: Some(user), number: "1001".into(), name: "Anna".into() };
+        let number = "1001".into();
+        let caller = PartyInfo { outside: false, user: Some(user), number, name: "Anna".into() };
         let (call, callee) = (CallId(1), PartyInfo::default());
         let linked_id = "100.1".to_owned();
         let began =

@@ -1,16 +1,18 @@
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{CallId, LegId, SessionId};
 use sip::{FlowEnds, FlowId, Transport};
-use switch::{Command, Directory, Fact, Identity, Switch};
+use switch::{Command, Directory, Fact, Identity, Switch, TrunkId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::echo::EchoTests;
 use super::flows::Outbox;
 use super::records::Records;
 use super::services::ServicesKeeper;
+use super::trunks::Trunks;
 use crate::clock::Clock;
 use crate::cti::{self, Cti};
 use crate::engines::supervise;
@@ -39,8 +41,30 @@ pub enum Wish {
         transport: Transport,
         /// Where it begins and ends; not known of a WebSocket.
         ends: Option<FlowEnds>,
+        /// The trunk's name that its certificate bears, and that was verified.
+        certificate: Option<String>,
         /// Where its messages go.
         outbox: Outbox,
+    },
+    /// A connection that we have made to a trunk, or a UDP peer that we have chosen for it.
+    TrunkOpened {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// Its number.
+        flow: FlowId,
+        /// What carries it.
+        transport: Transport,
+        /// Where it begins and ends.
+        ends: FlowEnds,
+        /// Where its messages go.
+        outbox: Outbox,
+    },
+    /// The addresses that a trunk's name has now.
+    TrunkAddresses {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// Those.
+        addresses: Vec<IpAddr>,
     },
     /// One SIP message.
     Message {
@@ -133,6 +157,8 @@ pub struct Setup {
     pub switch: Switch,
     /// The media workers.
     pub pool: Arc<MediaPool>,
+    /// How people call the trunks.
+    pub trunks: BTreeMap<TrunkId, String>,
     /// What the workers tell.
     pub media_facts: mpsc::Receiver<WorkerFact>,
     /// Where facts go.
@@ -149,10 +175,11 @@ pub struct Setup {
 
 /// Starts the loop round the switch.
 pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
-    let Setup { mut switch, pool, mut media_facts, cti, records, services, echo_tests, clock } = setup;
+    let Setup { mut switch, pool, trunks, mut media_facts, cti, records, services, echo_tests, clock } = setup;
     let running = tokio::spawn(async move {
         let (flows, workers) = (HashMap::new(), BTreeMap::new());
-        let mut outlets = Outlets { flows, workers, pool, cti, records, services, clock };
+        let trunks = Trunks::new(trunks);
+        let mut outlets = Outlets { flows, workers, pool, trunks, cti, records, services, clock };
         loop {
             outlets.drain(&mut switch).await;
             let wake = switch.poll_timeout();
@@ -186,6 +213,7 @@ struct Outlets {
     /// All legs of a call, and of those that grow out of it, live on one worker, chosen with the first.
     workers: BTreeMap<CallId, WorkerId>,
     pool: Arc<MediaPool>,
+    trunks: Trunks,
     cti: Cti,
     records: Records,
     services: ServicesKeeper,
@@ -201,14 +229,19 @@ impl Outlets {
                 self.flows.insert(flow, outbox.into());
                 switch.open_flow(flow, transport, identity, now);
             }
-            Wish::StrangerOpened { flow, transport, ends, outbox } => {
+            Wish::TrunkOpened { trunk, flow, transport, ends, outbox } => {
+                self.flows.insert(flow, outbox);
+                switch.open_trunk(trunk, flow, transport, ends, now);
+            }
+            Wish::TrunkAddresses { trunk, addresses } => switch.set_trunk_addresses(trunk, addresses),
+            Wish::StrangerOpened { flow, transport, ends, certificate, outbox } => {
                 tracing::debug!(
                     flow = flow.0,
                     transport = transport.via_token(),
                     "SIP flow of a stranger opened"
                 );
                 self.flows.insert(flow, outbox);
-                switch.open_stranger(flow, transport, ends, now);
+                switch.open_stranger(flow, transport, ends, certificate.as_deref(), now);
             }
             Wish::Message { flow, bytes } => {
                 metrics::counter!("hotdesk_sip_messages_total", "direction" => "in").increment(1);
@@ -278,8 +311,13 @@ impl Outlets {
                 self.flows.remove(&transmit.flow);
             }
         }
+        let mut silent = Vec::new();
         for fact in facts {
             match &fact {
+                Fact::TrunkSilent { flow, .. } => silent.push(*flow),
+                Fact::TrunkChanged { .. } | Fact::TrunkRefusedUs { .. } | Fact::NotLetOut { .. } => {
+                    self.trunks.hear(&fact);
+                }
                 Fact::CallEnded(ended) => {
                     tracing::info!(
                         call = %ended.call,
@@ -311,6 +349,14 @@ impl Outlets {
         }
         metrics::gauge!("hotdesk_calls").set(switch.calls() as f64);
         metrics::gauge!("hotdesk_sip_flows").set(self.flows.len() as f64);
+        self.trunks.count(switch);
+        if !silent.is_empty() {
+            for flow in silent {
+                self.flows.remove(&flow);
+                switch.close_flow(flow, self.clock.now());
+            }
+            Box::pin(self.drain(switch)).await;
+        }
     }
 }
 

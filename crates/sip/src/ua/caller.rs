@@ -256,7 +256,7 @@ impl UserAgent {
     }
 
     /// Whether a provisional response to our INVITE has come, be it only a 100.
-    fn has_progress(&self, dialog: DialogId) -> bool {
+    pub(super) fn has_progress(&self, dialog: DialogId) -> bool {
         let invite = self.legs.get(&dialog).and_then(|leg| leg.invite);
         invite.is_some_and(|invite| self.exchange.is_proceeding(invite))
     }

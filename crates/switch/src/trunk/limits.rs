@@ -1,6 +1,5 @@
 use std::collections::{BTreeSet, VecDeque};
 
-use model::CallId;
 use timing::{Duration, Instant};
 
 /// How much somebody, or a trunk, may call. What is not said is not limited.
@@ -34,7 +33,8 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// What somebody, or a trunk, has called. The windows slide: no limit is reached twice around its edge.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Meter {
-    running: BTreeSet<CallId>,
+    /// By whatever number its owner gives each.
+    running: BTreeSet<u64>,
     /// When calls began, oldest first, as far back as a limit looks.
     began: VecDeque<Instant>,
 }
@@ -57,7 +57,7 @@ impl Meter {
     }
 
     /// A call begins, whatever the limits say.
-    pub fn begin(&mut self, call: CallId, limits: &Limits, now: Instant) {
+    pub fn begin(&mut self, call: u64, limits: &Limits, now: Instant) {
         self.forget(limits, now);
         self.running.insert(call);
         if limits.per_minute.is_some() || limits.per_day.is_some() {
@@ -66,7 +66,7 @@ impl Meter {
     }
 
     /// A call is over.
-    pub fn end(&mut self, call: CallId) {
+    pub fn end(&mut self, call: u64) {
         self.running.remove(&call);
     }
 
@@ -100,7 +100,7 @@ mod tests {
             .into_iter()
             .enumerate()
         {
-            let call = CallId(call as u64);
+            let call = call as u64;
             let outcome = meter.check(&limits, at(second));
             if outcome.is_ok() {
                 meter.begin(call, &limits, at(second));
@@ -129,11 +129,11 @@ mod tests {
             ]
         );
         let mut meter = Meter::default();
-        meter.begin(CallId(1), &limits, at(0));
-        meter.begin(CallId(2), &limits, at(0));
+        meter.begin(1, &limits, at(0));
+        meter.begin(2, &limits, at(0));
         assert_eq!(meter.check(&limits, at(120)), Err(Limited::AtOnce));
-        meter.end(CallId(1));
-        meter.end(CallId(1));
+        meter.end(1);
+        meter.end(1);
         assert_eq!(meter.check(&limits, at(120)), Ok(()));
         assert_eq!(meter.running(), 1);
     }
@@ -143,8 +143,8 @@ mod tests {
         let (limits, mut meter) = (Limits::default(), Meter::default());
         for call in 0..1_000 {
             assert_eq!(meter.check(&limits, at(0)), Ok(()));
-            meter.begin(CallId(call), &limits, at(0));
-            meter.end(CallId(call));
+            meter.begin(call, &limits, at(0));
+            meter.end(call);
         }
         assert!(meter.began.is_empty() && meter.running.is_empty());
     }
