@@ -72,7 +72,11 @@ impl Switch {
         });
         let user = asserted.and_then(user_in).unwrap_or(&invite.from_user);
         let number = trunk.format.read(user, numbering).filter(|_| !hides);
-        let name = if hides || number.is_none() { String::new() } else { invite.from_name.clone().unwrap_or_default() };
+        let name = if hides || number.is_none() {
+            String::new()
+        } else {
+            invite.from_name.clone().unwrap_or_default()
+        };
         Caller::Outside { number, name }
     }
 

@@ -1,7 +1,7 @@
 //! Who asks: by the login behind a page's connection, or by digest with every request (RFC 3261 §22, RFC 8760).
 
-use sip::FlowId;
 use sip::digest::{Algorithm, Authorization, Challenger, DigestFailure};
+use sip::{FlowId, MessageRequest};
 use timing::Instant;
 
 use crate::guesses::Guesses;
@@ -42,6 +42,25 @@ impl Doorman {
 }
 
 impl Switch {
+    /// The account of a page that has registered on that flow, where its login and registration speak for it.
+    pub(crate) fn registered_page_on(&self, flow: FlowId) -> Option<String> {
+        let account = &self.ways.get(&flow)?.identity.as_ref()?.account;
+        let registered = self.registrar.bindings(account).iter().any(|binding| binding.flow == flow);
+        registered.then(|| account.clone())
+    }
+
+    /// A text message: nobody takes those yet, which whoever may write is told (RFC 3428 §7), and others are not.
+    pub(crate) fn text_message(&mut self, message: MessageRequest, now: Instant) {
+        let (uri, proof) = (&message.request_uri, message.authorization.as_ref());
+        let (status, headers) = match self.registered_page_on(message.flow) {
+            Some(_) => (480, Vec::new()),
+            None => self
+                .prove(message.flow, "MESSAGE", uri, proof, now)
+                .map_or_else(|refused| refused, |_| (480, Vec::new())),
+        };
+        self.ua.respond(message.request, status, headers, b"", now);
+    }
+
     /// Who sends a request of this method, or how it is refused.
     pub(crate) fn prove(
         &mut self,

@@ -33,7 +33,7 @@ impl Switch {
             return self.incoming_from_trunk(invite, trunk, now);
         }
         let (uri, proof) = (&invite.request_uri, invite.authorization.as_ref());
-        let proven = match self.may_call(&invite) {
+        let proven = match self.registered_page_on(invite.flow) {
             // a page's connection and registration speak for it
             Some(account) => Proven { name: account.clone(), account, device: None },
             None => match self.prove(invite.flow, "INVITE", uri, proof, now) {
@@ -51,7 +51,8 @@ impl Switch {
             }
             return;
         }
-        if let Some(Feature::Pickup(number)) = invite.request_user.parse().ok().and_then(|n| Feature::dialled(&n))
+        if let Some(Feature::Pickup(number)) =
+            invite.request_user.parse().ok().and_then(|n| Feature::dialled(&n))
         {
             let ringing = self.ringing_at(&number).ok_or(EndCause::UnknownNumber);
             if let Err(cause) = ringing.and_then(|call| self.pick_up(&invite, &proven, call, now)) {
@@ -109,13 +110,6 @@ impl Switch {
         );
         self.tell(call, Side::Caller, PhoneFactKind::Dialling);
         self.place(call, now);
-    }
-
-    /// The account of a page that has registered on the flow by which it calls.
-    fn may_call(&self, invite: &InboundInvite) -> Option<String> {
-        let account = &self.ways.get(&invite.flow)?.identity.as_ref()?.account;
-        let registered = self.registrar.bindings(account).iter().any(|binding| binding.flow == invite.flow);
-        registered.then(|| account.clone())
     }
 
     fn accept_caller(
@@ -404,7 +398,8 @@ impl Switch {
 
     /// A second call of a line lives with the first, so that they can come together.
     fn share_home(&mut self, id: CallId, account: &str) {
-        let other = self.calls_of(account).find(|other| *other != id).and_then(|other| self.calls.get(&other));
+        let other =
+            self.calls_of(account).find(|other| *other != id).and_then(|other| self.calls.get(&other));
         let Some(home) = other.map(|other| other.home) else { return };
         let has_media = self.legs.values().any(|leg| leg.call == id && leg.state != LegState::Incoming);
         if let Some(call) = self.calls.get_mut(&id).filter(|_| !has_media) {

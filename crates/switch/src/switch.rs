@@ -1,14 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{CallId, EndCause, LegId, UserId, UserServices};
-use sip::{DialogId, Event, FlowId, Transmit, Transport, UserAgent};
+use sip::{DialogId, Event, FlowId, SubscriptionId, Transmit, Transport, UserAgent};
 use timing::{Deadline, Duration, Instant, Timers};
 
-use crate::call::{Call, Leg, LegState, Side};
+use crate::call::{Call, Leg, Side};
 use crate::command::{Command, Refusal};
 use crate::directory::Directory;
 use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
 use crate::flows::Way;
+use crate::lamps::Lamp;
 use crate::proving::Doorman;
 use crate::registrar::Registrar;
 use crate::trunk::{DtmfMode, TrunkId, Trunks};
@@ -106,6 +107,9 @@ pub struct Switch {
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) dialogs: BTreeMap<DialogId, LegId>,
     pub(crate) services: BTreeMap<UserId, UserServices>,
+    /// Accounts whose status lamps do not show yet.
+    pub(crate) unlit: BTreeSet<String>,
+    pub(crate) lamps: BTreeMap<SubscriptionId, Lamp>,
     pub(crate) line_status: BTreeMap<String, LineStatus>,
     /// Accounts whose line may have another status than was told.
     pub(crate) touched: BTreeSet<String>,
@@ -140,6 +144,8 @@ impl Switch {
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             services: BTreeMap::new(),
+            unlit: BTreeSet::new(),
+            lamps: BTreeMap::new(),
             line_status: BTreeMap::new(),
             touched: BTreeSet::new(),
             timers: Timers::default(),
@@ -288,9 +294,10 @@ impl Switch {
             Event::Refer { dialog, refer, target_user, replaces, .. } => {
                 self.referred(dialog, refer, &target_user, replaces.as_ref(), now);
             }
-            Event::Message(message) => self.ua.respond(message.request, 403, Vec::new(), b"", now),
-            Event::Subscribe(subscribe) => self.ua.respond(subscribe.request, 403, Vec::new(), b"", now),
-            Event::SubscriptionRefreshed { .. } | Event::SubscriptionEnded { .. } => {}
+            Event::Message(message) => self.text_message(message, now),
+            Event::Subscribe(subscribe) => self.subscribe(subscribe, now),
+            Event::SubscriptionRefreshed { id } => self.light(id, now),
+            Event::SubscriptionEnded { id } => self.lamp_is_out(id),
             Event::Stale { dialog } => self.session_is_stale(dialog, now),
             Event::Registered { id, .. } => self.trunk_registered(id),
             Event::RegistrationFailed { id, status, .. } => self.trunk_registration_failed(id, status, now),
@@ -386,12 +393,13 @@ impl Switch {
             }
         }
         for (account, user, number, status) in told {
+            self.unlit.insert(account.clone());
             self.line_status.insert(account, status);
             self.facts.push_back(Fact::LineChanged { user, number, status });
         }
     }
 
-    fn status_of(&self, account: &str) -> LineStatus {
+    pub(crate) fn status_of(&self, account: &str) -> LineStatus {
         let mut ringing = false;
         let mut calling = false;
         let mut held = false;
@@ -460,9 +468,5 @@ impl Switch {
         if ringing {
             self.end_call(call, EndCause::NoAnswer, now);
         }
-    }
-
-    pub(crate) fn leg_is(&self, leg: LegId, state: LegState) -> bool {
-        self.legs.get(&leg).is_some_and(|leg| leg.state == state)
     }
 }

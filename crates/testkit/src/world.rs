@@ -5,8 +5,8 @@ use model::{LineId, UserId};
 use sip::{FlowId, Transport, digest::Ha1};
 use softphone::{CallState, Command as PhoneCommand, LineAccount, PhoneCallId};
 use switch::{
-    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneAct, PhoneFact, PhoneFactKind, Refusal,
-    Switch,
+    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneAct, PhoneFact, PhoneFactKind,
+    Refusal, Switch,
 };
 use timing::{Duration, Instant};
 
