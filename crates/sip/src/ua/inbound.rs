@@ -89,16 +89,20 @@ impl UserAgent {
         self.reply(id, 200, told, now);
     }
 
-    /// Whether the body is none or a session description; says 415 otherwise.
+    /// Whether the body is none or has a session description; refuses it with 400 or 415 otherwise.
     pub(super) fn accepts_body(&mut self, id: TransactionId, request: &Request, now: Instant) -> bool {
         let encoded = wire::text_of(&request.headers, &HeaderName::ContentEncoding)
             .is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"));
-        let readable = wire::sdp_of(&request.headers, request.body()).is_some() && !encoded;
-        if !request.body().is_empty() && !readable {
-            self.reply(id, 415, &[(HeaderName::Accept, "application/sdp")], now);
-            return false;
-        }
-        true
+        let refusal = match wire::session_of(&request.headers, request.body()) {
+            Ok(Some(_)) if encoded => 415,
+            Err(status) => status,
+            Ok(_) => return true,
+        };
+        let accept =
+            if self.exchange.is_server() { "application/sdp, multipart/mixed" } else { "application/sdp" };
+        let accept = [(HeaderName::Accept, accept)];
+        self.reply(id, refusal, if refusal == 415 { &accept } else { &[] }, now);
+        false
     }
 
     fn handle_invite(&mut self, id: TransactionId, flow: FlowId, request: &Request, now: Instant) {
