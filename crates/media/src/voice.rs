@@ -22,8 +22,22 @@ impl Voice {
         Ok(Voice { codec, rate, encoder, sequence: 0, payload: Vec::new() })
     }
 
-    pub(crate) fn fits(&self, codec: Codec, rate: u32) -> bool {
-        (self.codec, self.rate) == (codec, rate)
+    /// At how many Hz it takes sound.
+    pub(crate) fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Takes sound at another rate from now on.
+    pub(crate) fn set_rate(&mut self, rate: u32) -> Result<(), NoCoder> {
+        if rate != self.rate {
+            self.encoder.set_rate(rate)?;
+            self.rate = rate;
+        }
+        Ok(())
     }
 
     /// The frame of the 20 ms that are `step` on the plane's clock.

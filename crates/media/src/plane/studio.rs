@@ -12,10 +12,9 @@ use crate::order::LegId;
 use crate::sound::{Library, Sound, write_key};
 use crate::voice::{self, Voice};
 
-/// Conferences are mixed at the rate of the best codec.
-pub(super) const MIX_RATE: u32 = 48_000;
-const MIX_STEP: usize = MIX_RATE as usize / 50;
 const STEP: Duration = Duration::from_millis(20);
+/// The rate of a telephone, in Hz.
+const NARROW: u32 = 8_000;
 /// A worker that was held up makes up for so many steps; of a longer time nobody wants to hear what was missed.
 const MOST_AT_ONCE: u64 = 10;
 
@@ -25,7 +24,7 @@ pub(super) struct Studio {
     library: Library,
     /// Legs that are sent something at each step, those of mixes apart.
     pub(super) on_air: BTreeSet<LegId>,
-    mixes: BTreeMap<u64, BTreeSet<LegId>>,
+    mixes: BTreeMap<u64, Mix>,
     last_mix: u64,
     /// The last step that was made, counted from the origin of time.
     made: u64,
@@ -36,6 +35,19 @@ pub(super) struct Studio {
     said: Vec<i16>,
 }
 
+/// Legs that hear each other.
+struct Mix {
+    members: BTreeSet<LegId>,
+    /// That of the best codec among them, in Hz: what all of them could carry in narrow band is mixed so.
+    rate: u32,
+}
+
+impl Default for Mix {
+    fn default() -> Mix {
+        Mix { members: BTreeSet::new(), rate: NARROW }
+    }
+}
+
 impl Studio {
     pub(super) fn next_mix(&mut self) -> u64 {
         self.last_mix += 1;
@@ -43,18 +55,23 @@ impl Studio {
     }
 
     pub(super) fn join(&mut self, mix: u64, leg: LegId) {
-        self.mixes.entry(mix).or_default().insert(leg);
+        self.mixes.entry(mix).or_default().members.insert(leg);
     }
 
     pub(super) fn members(&self, mix: u64) -> impl Iterator<Item = LegId> {
-        self.mixes.get(&mix).into_iter().flatten().copied()
+        self.mixes.get(&mix).into_iter().flat_map(|mix| &mix.members).copied()
+    }
+
+    /// At how many Hz it is mixed.
+    pub(super) fn rate_of(&self, mix: u64) -> u32 {
+        self.mixes.get(&mix).map_or(NARROW, |mix| mix.rate)
     }
 
     pub(super) fn leave(&mut self, leg: LegId) {
         self.on_air.remove(&leg);
-        self.mixes.retain(|_, members| {
-            members.remove(&leg);
-            !members.is_empty()
+        self.mixes.retain(|_, mix| {
+            mix.members.remove(&leg);
+            !mix.members.is_empty()
         });
     }
 
@@ -124,7 +141,8 @@ impl Plane {
     fn key_step(&mut self, id: LegId, step: u64, now: Instant) -> bool {
         let Some(slot) = self.legs.get_mut(&id) else { return false };
         let at = Instant::from_micros(step * STEP.as_micros() as u64);
-        let rate = slot.leg.agreed().map_or(8000, |agreed| agreed.codec.sampling_rate());
+        let usual = slot.leg.agreed().map_or(8000, |agreed| agreed.codec.sampling_rate());
+        let rate = slot.voice.as_ref().map_or(usual, |voice| voice.rate());
         let Some(tone) = slot.keypad.poll(8000, at) else { return slot.keypad.is_down() };
         let mut samples = Vec::new();
         match tone.key() {
@@ -163,31 +181,51 @@ impl Plane {
     /// Each member hears all others (RFC 7667 §3.6: a media mixer).
     fn mix_step(&mut self, mix: u64, step: u64, now: Instant) {
         let members: Vec<LegId> = self.studio.members(mix).collect();
+        let rate = self.settle_rate(mix, &members);
+        let length = rate as usize / 50;
         let mut said = std::mem::take(&mut self.studio.said);
         let mut sum = std::mem::take(&mut self.studio.sum);
         said.clear();
         sum.clear();
-        sum.resize(MIX_STEP, 0);
+        sum.resize(length, 0);
         for (place, id) in members.iter().enumerate() {
             self.with_slot(*id, |slot| {
                 if let Some(ear) = &mut slot.ear {
                     ear.pull(&mut said);
                 }
             });
-            said.resize((place + 1) * MIX_STEP, 0);
-            for (sum, sample) in sum.iter_mut().zip(&said[place * MIX_STEP..]) {
+            said.resize((place + 1) * length, 0);
+            for (sum, sample) in sum.iter_mut().zip(&said[place * length..]) {
                 *sum += i32::from(*sample);
             }
         }
         let mut samples = std::mem::take(&mut self.studio.samples);
         for (place, id) in members.iter().enumerate() {
-            let own = &said[place * MIX_STEP..(place + 1) * MIX_STEP];
+            let own = &said[place * length..(place + 1) * length];
             samples.clear();
             let others = sum.iter().zip(own).map(|(sum, own)| sum - i32::from(*own));
             samples.extend(others.map(|sample| sample.clamp(i16::MIN.into(), i16::MAX.into()) as i16));
-            self.say(*id, &samples, MIX_RATE, step, now);
+            self.say(*id, &samples, rate, step, now);
         }
         (self.studio.samples, self.studio.said, self.studio.sum) = (samples, said, sum);
+    }
+
+    /// The rate of a mix, which changes when the best codec among its members does.
+    fn settle_rate(&mut self, mix: u64, members: &[LegId]) -> u32 {
+        let best = members.iter().filter_map(|id| self.legs.get(id)?.leg.agreed());
+        let rate = best.map(|agreed| agreed.codec.sampling_rate()).max().unwrap_or(NARROW);
+        let Some(known) = self.studio.mixes.get_mut(&mix) else { return rate };
+        if std::mem::replace(&mut known.rate, rate) == rate {
+            return rate;
+        }
+        for id in members {
+            self.with_slot(*id, |slot| {
+                if slot.ear.as_mut().is_some_and(|ear| ear.set_rate(rate).is_err()) {
+                    slot.ear = None;
+                }
+            });
+        }
+        rate
     }
 
     /// Sends 20 ms of sound to a leg, in its own codec.
@@ -217,13 +255,17 @@ impl Studio {
 impl Slot {
     fn voiced(&mut self, samples: &[i16], rate: u32, step: u64) -> Option<Frame> {
         let codec = self.leg.agreed().filter(|_| self.hears())?.codec;
-        if !self.voice.as_ref().is_some_and(|voice| voice.fits(codec, rate)) {
-            match Voice::new(codec, rate) {
-                Ok(voice) => self.voice = Some(Box::new(voice)),
-                Err(error) => tracing::error!(%error, "not sent"),
+        let ready = match &mut self.voice {
+            Some(voice) if voice.codec() == codec => voice.set_rate(rate),
+            _ => {
+                // the numbers begin anew
+                self.leg.interrupt();
+                Voice::new(codec, rate).map(|voice| self.voice = Some(Box::new(voice)))
             }
-            // the numbers begin anew
-            self.leg.interrupt();
+        };
+        if let Err(error) = ready {
+            tracing::error!(%error, "not sent");
+            return None;
         }
         Some(self.voice.as_mut()?.say(samples, step))
     }
