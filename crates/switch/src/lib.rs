@@ -22,6 +22,7 @@ mod command;
 mod control;
 mod directory;
 mod diverting;
+mod early;
 mod ending;
 mod fact;
 mod features;

@@ -102,6 +102,7 @@ impl Switch {
             lost_at: None,
             connected: false,
             offer: Some(offer),
+            early_answer: None,
             replaces: Some(old),
         };
         self.legs.insert(leg_id, leg);

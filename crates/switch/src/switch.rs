@@ -260,6 +260,9 @@ impl Switch {
         self.drain_sip(now);
         self.arm_registrations();
         self.tell_line_statuses();
+        for account in std::mem::take(&mut self.unlit) {
+            self.light_lamps_of(&account, now);
+        }
         self.tell_trunks();
     }
 
@@ -273,7 +276,7 @@ impl Switch {
         match event {
             Event::Register(request) => self.register(request, now),
             Event::Invite(invite) => self.incoming(invite, now),
-            Event::Progress { dialog, status, sdp: _ } => self.progress(dialog, status, now),
+            Event::Progress { dialog, status, sdp } => self.progress(dialog, status, sdp, now),
             Event::Answered { dialog, sdp } => self.answered(dialog, sdp, now),
             Event::Confirmed { .. } => {}
             Event::Alive { dialog } => self.phone_is_back(dialog, now),

@@ -223,7 +223,7 @@ impl Switch {
         let deadline = Deadline::new(now + self.config.ring_time, "no answer");
         self.timers.set(Timer::NoAnswer(id), deadline);
         let Some(leg) = self.calls.get(&id).map(|call| call.caller_leg) else { return };
-        if self.legs.get(&leg).is_some_and(|leg| leg.state.is_up()) {
+        if self.legs.get(&leg).is_some_and(|leg| leg.state.hears()) {
             self.let_hear(id, leg, Sound::Ringback);
         }
     }

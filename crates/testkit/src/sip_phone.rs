@@ -126,6 +126,11 @@ impl SipPhone {
                     self.answer(invite.dialog, now);
                 }
             }
+            Event::Progress { dialog, sdp: Some(sdp), .. } => {
+                if let Some(sound) = self.sounds.get_mut(dialog) {
+                    sound.hear_of(Some(sdp));
+                }
+            }
             Event::Offer { dialog, sdp } => {
                 let Some(sound) = self.sounds.get_mut(dialog) else { return };
                 sound.hear_of(sdp.as_deref());
@@ -290,6 +295,15 @@ impl World {
             _ => None,
         });
         phone.answer(ringing.expect("it rings"), now);
+        self.exchange();
+    }
+
+    /// The phone lets the caller of its last call hear something before anybody answers.
+    pub fn sip_phone_sounds_early(&mut self, name: &str) {
+        let now = self.now;
+        let phone = self.sip_phone(name);
+        let (dialog, sound) = phone.sounds.iter().next_back().expect("it rings");
+        phone.agent.progress(*dialog, 183, Some(sound.description()), now);
         self.exchange();
     }
 
