@@ -218,7 +218,7 @@ impl Challenger {
         let (signed, signature) = bytes.split_at_checked(24)?;
         let former = self.former.iter().filter(|(until, _)| *until >= now).map(|(_, secret)| secret);
         let mut secrets = former.chain([&self.secret]);
-        let secret = secrets.find(|secret| same(&sign(*secret, &[b"nonce:", signed])[..16], signature))?;
+        let secret = secrets.find(|secret| same(&sign(secret, &[b"nonce:", signed])[..16], signature))?;
         Some(Nonce {
             born: u64::from_be_bytes(signed[..8].try_into().ok()?),
             salt: signed[8..].try_into().ok()?,

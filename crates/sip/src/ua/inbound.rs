@@ -6,7 +6,8 @@ use sipx_sip::{HeaderName, Uri};
 use timing::Instant;
 
 use super::exchange::TransactionId;
-use super::leg::{Leg, Peer};
+use super::leg::Leg;
+use super::peer::Peer;
 use super::{Arrival, UserAgent};
 use crate::config::{DialogId, FlowId};
 use crate::dialog::{DialogInfo, DialogState, Direction};
