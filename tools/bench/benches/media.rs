@@ -49,6 +49,14 @@ fn main() {
             });
         }
     }
+    let mut lecture = Room::new(&[Codec::Opus; 50]);
+    lecture.mix();
+    for _ in 0..100 {
+        lecture.step(&[&opus, &opus]);
+    }
+    bench.alone("media: 20 ms of a conference of 50 of whom two speak, Opus", || {
+        lecture.step(&[&opus, &opus])
+    });
     let mut waiting = Room::new(&[Codec::Opus; 50]);
     waiting.play();
     for _ in 0..3300 {

@@ -243,7 +243,7 @@ impl Slot {
 
     /// Lets go what the last join took.
     fn rest(&mut self) {
-        (self.ear, self.voice) = (None, None);
+        (self.ear, self.voice, self.quiet) = (None, None, 0);
         self.keypad.clear();
     }
 
