@@ -1,12 +1,14 @@
 //! Messages as this crate reads and writes them, over `sipx_sip`.
 
+mod multipart;
 mod read;
 mod source;
 mod text;
 mod write;
 
 pub(crate) use read::{
-    LIMITS, accepts_sdp, address, cseq, read, reject_unreadable, sdp_of, tag_of, text_of, too_many_hops,
+    LIMITS, accepts_sdp, address, cseq, read, reject_unreadable, sdp_of, sdp_within, tag_of, text_of,
+    too_many_hops,
 };
 pub(crate) use source::note_source;
 pub use text::same_uri;

@@ -133,7 +133,8 @@ impl Exchange {
     }
 
     pub(super) fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner) {
-        self.flows.insert(flow, Box::new(Flow { transport, owner, ends: None, transactions: 0, lingering: 0 }));
+        self.flows
+            .insert(flow, Box::new(Flow { transport, owner, ends: None, transactions: 0, lingering: 0 }));
     }
 
     pub(super) fn set_ends(&mut self, flow: FlowId, ends: FlowEnds) {

@@ -85,12 +85,15 @@ impl UserAgent {
         self.reply(id, 200, &capabilities, now);
     }
 
-    /// Whether the body is none or a session description; says 415 otherwise.
+    /// Whether the body is none or has a session description; says 415 otherwise, 400 if it is in pieces.
     pub(super) fn accepts_body(&mut self, id: TransactionId, request: &Request, now: Instant) -> bool {
         let encoded = wire::text_of(&request.headers, &HeaderName::ContentEncoding)
             .is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"));
-        let readable = wire::sdp_of(&request.headers, request.body()).is_some() && !encoded;
-        if !request.body().is_empty() && !readable {
+        let Ok(sdp) = wire::sdp_within(&request.headers, request.body()) else {
+            self.reply(id, 400, &[], now);
+            return false;
+        };
+        if !request.body().is_empty() && (sdp.is_none() || encoded) {
             self.reply(id, 415, &[(HeaderName::Accept, "application/sdp")], now);
             return false;
         }

@@ -5,8 +5,10 @@ use sipx_sip::headers::{Address, CSeq, ContentType, Via};
 use sipx_sip::message::{Header, Headers, Message, Method, Request, Response, StatusCode};
 use sipx_sip::{HeaderName, Limits, StreamParser, TypedHeader, parse_datagram, parse_frame};
 
+use super::multipart;
 use super::text::{clean, display, phrase};
 use super::write::bytes_of;
+use crate::Malformed;
 use crate::config::Transport;
 
 /// Why bytes are no message: the status that tells the sender.
@@ -114,8 +116,17 @@ pub(crate) fn cseq(headers: &Headers) -> Option<(u32, Method)> {
 
 /// The session description a message carries.
 pub(crate) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<String> {
-    let is_sdp = matches!(headers.typed::<ContentType>(), Some(Ok(t)) if t.is("application", "sdp"));
-    (is_sdp && !body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned())
+    sdp_within(headers, body).ok().flatten()
+}
+
+/// The same, where a body that cannot be taken apart matters.
+///
+/// # Errors
+/// [`Malformed`] as of [`multipart::session_description`].
+pub(crate) fn sdp_within(headers: &Headers, body: &Bytes) -> Result<Option<String>, Malformed> {
+    let Some(Ok(kind)) = headers.typed::<ContentType>() else { return Ok(None) };
+    let sdp = if body.is_empty() { None } else { multipart::session_description(&kind, body)? };
+    Ok(sdp.map(|sdp| String::from_utf8_lossy(sdp).into_owned()))
 }
 
 /// Whether a response may carry a session description (RFC 3261 §20.1); without `Accept` it may.
