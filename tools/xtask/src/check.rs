@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::fuzz;
 use crate::house::{House, run, seconds, step};
 use crate::npm;
 use crate::serve::build_server;
@@ -29,6 +30,7 @@ pub fn test(house: &House) -> Result<bool> {
     report.part("types of the browser tests", || types(house));
     native(house, &mut report);
     report.part("documentation tests", || doctests(house));
+    report.part("fuzz targets", || fuzz::all(house));
 
     let mut server = None;
     report.part("release build", || {

@@ -6,6 +6,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod house;
 mod npm;
 mod serve;
@@ -34,6 +35,8 @@ Tasks:
   test                      everything: format, lint, unit, integration, documentation and browser tests, sizes
   e2e [--dev] [ARGS…]       the browser tests and their types alone; ARGS go to `playwright test`
   bench [ARGS…]             the benchmarks; ARGS go to the benchmark programs (a name filters)
+  fuzz [--seconds N] [TARGET…]
+                            the fuzz targets, each for N seconds (20)
   ci                        what the continuous integration runs: the same as test
   quick                     format, lint, unit and integration tests: before a commit
   sizes                     print the transfer size of every page and hold it against tools/xtask/budgets.toml
@@ -93,6 +96,7 @@ fn run(args: &[String]) -> Result<bool> {
         }
         "e2e" => return check::e2e(&house, rest),
         "bench" => bench::run(&house, rest)?,
+        "fuzz" => return fuzz::run(&house, rest),
         "sizes" => {
             no_more(rest)?;
             setup::run(&house, Scope::Build)?;
