@@ -91,7 +91,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let metrics = http::metrics_handle();
     let clock = Clock::start();
     let storage = Storage::open(&config.data_dir, config.demo).await?;
-    storage::guard_demo_passwords(&*storage.store, config.listen.ip()).await?;
+    let sip = [config.sip.udp(config.demo), config.sip.tcp(config.demo), config.sip.tls.clone()].concat();
+    let listening = std::iter::once(config.listen).chain(sip).map(|address| address.ip());
+    storage::guard_demo_passwords(&*storage.store, listening).await?;
     let kept = Kept::open(&config.data_dir).context("cannot open the journal of calls in the data folder")?;
     if let Err(error) = kept.store_all(&*storage.store).await {
         tracing::warn!(%error, "call records of before wait in the journal");
@@ -114,8 +116,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     };
 
     let store = storage.store.clone();
+    let nonce_secret = auth.sip_secrets.nonce_key();
     let (signalling, cti, echo_tests) =
-        engines::start(&config, store.clone(), kept.clone(), clock, &shutdown).await?;
+        engines::start(&config, store.clone(), kept.clone(), nonce_secret, clock, &shutdown).await?;
     let sip = signalling::listen(&config, tls.as_ref(), &signalling, clock, &shutdown)?;
     let shared = Shared {
         config,

@@ -106,6 +106,9 @@ pub struct Sip {
     pub tcp: Option<Vec<SocketAddr>>,
     /// Where TLS connections are taken in, with the certificate of `[tls]`.
     pub tls: Vec<SocketAddr>,
+    /// Whether a SIP client may connect by WebSocket without a login and prove itself by digest alone, as by UDP;
+    /// nothing said: in a demo only. The origins of `[http]` hold for it.
+    pub websocket_without_login: Option<bool>,
     /// The address or name by which peers reach us, where it is not the one that we listen on.
     pub advertise: Option<String>,
     /// What a peer may hold on to, and for how long.

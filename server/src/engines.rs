@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use store::Store;
-use switch::{Directory, Line, Switch};
+use switch::Switch;
 use tokio::task::JoinHandle;
 
 use crate::app::media_addresses;
@@ -13,6 +13,7 @@ use crate::auth::random_bytes;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::cti::{self, Cti};
+use crate::lines;
 use crate::media::{self, MediaPool};
 use crate::shutdown::Shutdown;
 use crate::signalling::{self, EchoTests, Kept, Signalling};
@@ -20,7 +21,7 @@ use crate::signalling::{self, EchoTests, Kept, Signalling};
 /// The SIP domain of our lines, as XiVO's pages know the main server's.
 const DOMAIN: &str = "default";
 /// The realm of digest challenges.
-const REALM: &str = "hotdesk";
+pub const REALM: &str = "hotdesk";
 
 /// Starts media workers, the switch and the gateway; what comes back are the ways to them.
 ///
@@ -30,6 +31,7 @@ pub async fn start(
     config: &Config,
     store: Arc<dyn Store>,
     kept: Kept,
+    nonce_secret: [u8; 32],
     clock: Clock,
     shutdown: &Shutdown,
 ) -> anyhow::Result<(Signalling, Cti, EchoTests)> {
@@ -59,17 +61,14 @@ pub async fn start(
         realm: REALM.into(),
         user_agent: concat!("Hotdesk/", env!("CARGO_PKG_VERSION")).into(),
         seed: random_bytes()?,
+        nonce_secret,
         unix_origin_ms: clock.unix_millis()
             - i64::try_from(clock.now().since_origin().as_millis()).unwrap_or(0),
         ..switch::Config::default()
     });
-    let mut lines = Vec::new();
-    for user in users {
-        let Some(line) = store.line_of(user.id).await? else { continue };
-        let full_name = user.full_name();
-        lines.push(Line { id: line.id, user: user.id, number: line.number, account: line.name, full_name });
-    }
-    switch.set_directory(Directory::new(lines));
+    let directory = lines::directory(&*store).await?;
+    switch.set_directory(directory.clone());
+    tokio::spawn(lines::watch(store.clone(), directory, signalling.clone(), shutdown.clone()));
     let records = signalling::keep_records(store, kept, shutdown);
     signalling::spawn(
         signalling::Setup {

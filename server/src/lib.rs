@@ -12,6 +12,7 @@ pub mod cti;
 pub mod engines;
 pub mod http;
 mod limits;
+mod lines;
 pub mod logging;
 pub mod media;
 pub mod shutdown;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
+use model::PhoneNumber;
 use nix::sys::termios::{self, LocalFlags, SetArg, Termios};
 use server::app::{self, Addresses, Running};
 use server::auth::password;
@@ -28,6 +29,11 @@ enum Command {
     Serve(Box<Serve>),
     /// Change a user's password; it is read from standard input
     SetPassword(SetPassword),
+    /// Let a SIP phone register on a line, or give one another line or password; the password is read from
+    /// standard input
+    AddPhone(AddPhone),
+    /// Let a SIP phone register no more
+    RemovePhone(RemovePhone),
 }
 
 #[derive(Args)]
@@ -76,6 +82,27 @@ struct SetPassword {
     data_dir: PathBuf,
 }
 
+#[derive(Args)]
+struct AddPhone {
+    /// The name by which the phone registers
+    name: String,
+    /// The number of the line on which it rings and calls
+    #[arg(long)]
+    number: PhoneNumber,
+    /// The server's data folder
+    #[arg(long, value_name = "DIR", default_value = "hotdesk-data")]
+    data_dir: PathBuf,
+}
+
+#[derive(Args)]
+struct RemovePhone {
+    /// The name by which the phone registers
+    name: String,
+    /// The server's data folder
+    #[arg(long, value_name = "DIR", default_value = "hotdesk-data")]
+    data_dir: PathBuf,
+}
+
 /// Settings that cannot be used; arguments that cannot be used end with the same code.
 const UNUSABLE: u8 = 2;
 
@@ -88,7 +115,7 @@ fn main() -> ExitCode {
             Ok(config) => Some(config),
             Err(error) => return failed(&error, UNUSABLE),
         },
-        Command::SetPassword(_) => None,
+        Command::SetPassword(_) | Command::AddPhone(_) | Command::RemovePhone(_) => None,
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -98,6 +125,8 @@ fn main() -> ExitCode {
         match (arguments.command, config) {
             (Command::Serve(_), Some(config)) => serve(config).await,
             (Command::SetPassword(wish), _) => set_password(&wish).await,
+            (Command::AddPhone(wish), _) => add_phone(&wish).await,
+            (Command::RemovePhone(wish), _) => remove_phone(&wish).await,
             (Command::Serve(_), None) => unreachable!("`serve` always has settings"),
         }
     });
@@ -195,7 +224,7 @@ fn demo_card(address: &str) -> String {
         card += &format!("    {:<8}{:<12}line {}\n", user.login, role, user.number);
     }
     card += &format!(
-        "\n  The password of all four is {} unless you changed it.\n  Dial *55 to hear yourself, or open {address}echo without a login.\n\n",
+        "\n  The password of all four is {} unless you changed it. The line's number and the same password register a SIP\n  phone. Dial *55 to hear yourself, or open {address}echo without a login.\n\n",
         storage::DEMO_PASSWORD
     );
     card
@@ -204,9 +233,6 @@ fn demo_card(address: &str) -> String {
 async fn set_password(wish: &SetPassword) -> anyhow::Result<()> {
     let account = storage::account(&wish.data_dir, &wish.login).await?;
     let new = new_password(&wish.login)?;
-    if new.chars().count() < 8 || new.len() > password::MAX_PASSWORD_BYTES {
-        bail!("a password has at least 8 characters and at most {} bytes", password::MAX_PASSWORD_BYTES);
-    }
     account.set_password_hash(&password::hash(new.as_bytes())?).await?;
     writeln!(
         io::stderr(),
@@ -217,18 +243,44 @@ async fn set_password(wish: &SetPassword) -> anyhow::Result<()> {
     Ok(())
 }
 
+async fn add_phone(wish: &AddPhone) -> anyhow::Result<()> {
+    if wish.name.is_empty() || !wish.name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)) {
+        bail!("a phone's name has letters, digits and -_. alone");
+    }
+    let devices = storage::devices(&wish.data_dir).await?;
+    let new = new_password(&wish.name)?;
+    let made = devices.put(wish.number.as_str(), |line| storage::device(&wish.name, line, &new)).await?;
+    if !made {
+        bail!("there is no line {}", wish.number);
+    }
+    writeln!(io::stderr(), "{} may register; a running server knows it within seconds.", wish.name)?;
+    Ok(())
+}
+
+async fn remove_phone(wish: &RemovePhone) -> anyhow::Result<()> {
+    if !storage::devices(&wish.data_dir).await?.remove(&wish.name).await? {
+        bail!("there is no phone {}", wish.name);
+    }
+    writeln!(io::stderr(), "{} can register no more; a running server knows it within seconds.", wish.name)?;
+    Ok(())
+}
+
 /// One line of standard input; a terminal does not show it.
-fn new_password(login: &str) -> anyhow::Result<String> {
+fn new_password(name: &str) -> anyhow::Result<String> {
     let stdin = io::stdin();
     let _unseen = if stdin.is_terminal() {
-        write!(io::stderr(), "New password for {login} (it is not shown): ")?;
+        write!(io::stderr(), "New password for {name} (it is not shown): ")?;
         Some(Unseen::begin(&stdin).context("the terminal would show the password; pipe it in instead")?)
     } else {
         None
     };
     let mut line = String::new();
     stdin.lock().read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+    let new = line.trim_end_matches(['\r', '\n']);
+    if new.chars().count() < 8 || new.len() > password::MAX_PASSWORD_BYTES {
+        bail!("a password has at least 8 characters and at most {} bytes", password::MAX_PASSWORD_BYTES);
+    }
+    Ok(new.to_owned())
 }
 
 /// A terminal that does not show what is typed, until this is dropped.

@@ -8,11 +8,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use model::{AgentId, PhoneNumber, Role};
-use store::{NewLine, NewUser, Store};
-use store_sql::Account;
+use model::{AgentId, LineId, PhoneNumber, Role};
+use sip::digest::Ha1;
+use store::{Device, NewLine, NewUser, Store};
+use store_sql::{Account, Devices};
 
 use crate::auth::{password, random_bytes};
+use crate::engines::REALM;
 
 /// The database's name in the data folder.
 const DATABASE: &str = "hotdesk.db";
@@ -111,9 +113,14 @@ async fn open_store(data_dir: &Path) -> anyhow::Result<Arc<dyn Store>> {
 /// Refuses to let strangers reach accounts whose password everybody knows.
 ///
 /// # Errors
-/// If `listen` is not this machine alone and a demo account still has the demo password.
-pub async fn guard_demo_passwords(store: &dyn Store, listen: IpAddr) -> anyhow::Result<()> {
-    if listen.to_canonical().is_loopback() || store.setting(WORLD).await?.as_deref() != Some(DEMO) {
+/// If one of `listening` is not this machine alone and a demo account or phone still has the demo password.
+pub async fn guard_demo_passwords(
+    store: &dyn Store,
+    listening: impl IntoIterator<Item = IpAddr>,
+) -> anyhow::Result<()> {
+    let open = listening.into_iter().find(|address| !address.to_canonical().is_loopback());
+    let Some(listen) = open else { return Ok(()) };
+    if store.setting(WORLD).await?.as_deref() != Some(DEMO) {
         return Ok(());
     }
     let mut unchanged = Vec::new();
@@ -121,6 +128,15 @@ pub async fn guard_demo_passwords(store: &dyn Store, listen: IpAddr) -> anyhow::
         let Some(known) = store.user_by_login(user.login).await? else { continue };
         if known.enabled && password::matches_now(DEMO_PASSWORD, &known.password_hash) {
             unchanged.push(user.login);
+        }
+    }
+    for device in store.devices().await? {
+        if device.ha1_sha256 == Ha1::new(&device.name, REALM, DEMO_PASSWORD).sha256 {
+            bail!(
+                "refusing to listen on {listen}: the phone {0} still has the password that everybody knows; \
+                 change it with `hotdesk add-phone {0} --number NUMBER` or take it away with `hotdesk remove-phone {0}`",
+                device.name
+            );
         }
     }
     if !unchanged.is_empty() {
@@ -191,7 +207,34 @@ async fn make_demo_user(store: &dyn Store, demo: &DemoUser) -> anyhow::Result<()
         let number: PhoneNumber = demo.number.parse()?;
         store.add_line(NewLine { user_id: user.id, number, name: account_name()?, webrtc: true }).await?;
     }
+    let made = format!("demo-phone-{}", demo.number);
+    if store.setting(&made).await?.is_none()
+        && let Some(line) = store.line_of(user.id).await?
+    {
+        // once, so that one that was taken away stays away
+        store.put_device(device(demo.number, line.id, DEMO_PASSWORD)).await?;
+        store.set_setting(&made, "made").await?;
+    }
     Ok(())
+}
+
+/// A device with that password, which is not kept.
+pub fn device(name: &str, line_id: LineId, password: &str) -> Device {
+    let Ha1 { md5: ha1_md5, sha256: ha1_sha256 } = Ha1::new(name, REALM, password);
+    Device { name: name.to_owned(), line_id, ha1_md5, ha1_sha256 }
+}
+
+/// The devices in the database of a data folder, whether or not a server is using it.
+///
+/// # Errors
+/// If there is no such database.
+pub async fn devices(data_dir: &Path) -> anyhow::Result<Devices> {
+    let path = data_dir.join(DATABASE);
+    if !path.is_file() {
+        bail!("there is no database in {}; a server makes it at its first start", data_dir.display());
+    }
+    let devices = Devices::open(&path).await;
+    devices.with_context(|| format!("cannot open the database {}", path.display()))
 }
 
 fn capitalised(name: &str) -> String {
@@ -239,13 +282,19 @@ mod tests {
     async fn well_known_passwords_stay_on_this_machine() {
         let store = Memory::new();
         make_demo_world(&store).await.unwrap();
-        assert!(guard_demo_passwords(&store, "127.0.0.1".parse().unwrap()).await.is_ok());
-        assert!(guard_demo_passwords(&store, "::1".parse().unwrap()).await.is_ok());
-        assert!(guard_demo_passwords(&store, EVERYWHERE).await.is_err());
+        assert!(guard_demo_passwords(&store, ["127.0.0.1".parse().unwrap()]).await.is_ok());
+        assert!(guard_demo_passwords(&store, ["::1".parse().unwrap()]).await.is_ok());
+        let with_sip = ["127.0.0.1".parse().unwrap(), EVERYWHERE];
+        assert!(guard_demo_passwords(&store, with_sip).await.is_err());
         for user in store.users().await.unwrap() {
             store.set_password_hash(user.id, &password::hash(b"another").unwrap()).await.unwrap();
         }
-        assert!(guard_demo_passwords(&store, EVERYWHERE).await.is_ok());
+        let refused = guard_demo_passwords(&store, [EVERYWHERE]).await.unwrap_err().to_string();
+        assert!(refused.contains("the phone 1001"), "{refused}");
+        for known in store.devices().await.unwrap() {
+            store.put_device(device(&known.name, known.line_id, "another")).await.unwrap();
+        }
+        assert!(guard_demo_passwords(&store, [EVERYWHERE]).await.is_ok());
     }
 
     #[tokio::test]

@@ -1,3 +1,12 @@
+mod coder;
+mod conceal;
+pub(crate) mod g711;
+#[cfg(test)]
+pub(crate) mod probe;
+mod resample;
+
+pub(crate) use coder::{Decoder, Encoder, NoCoder};
+
 /// An audio codec that a leg can carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Codec {

@@ -29,12 +29,14 @@
 #![warn(missing_docs)]
 
 mod codec;
+mod ear;
 mod leg;
 mod order;
 mod plane;
 mod rtp;
 pub mod sdp;
 mod srtp;
+mod voice;
 
 pub use codec::{Codec, CodecPreference};
 pub use leg::{Certificate, CertificateError};

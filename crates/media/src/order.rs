@@ -85,6 +85,35 @@ pub enum Order {
         /// The peer's new offer, as it came.
         offer: String,
     },
+    /// Makes a later offer on a leg that was negotiated before: our own hold and resume, or the answer to a
+    /// re-INVITE without an offer. [`Fact::OfferMade`] follows, and [`Order::AcceptAnswer`] completes it; until
+    /// then, the old media goes on. [`Fact::Refused`] follows while another offer waits for its answer.
+    ///
+    /// In the same way, an offer of the peer is refused meanwhile (RFC 3261 §14.2: SIP 491).
+    MakeReoffer {
+        /// A leg that was negotiated before.
+        leg: LegId,
+        /// Which way we want sound to flow from now on: `sendonly` or `inactive` holds the peer, whatever it
+        /// offers itself, until the next offer of ours.
+        direction: Direction,
+        /// The codecs to offer; with [`CodecPreference::Any`] the one in use first. A WebRTC leg keeps its own.
+        codecs: CodecPreference,
+    },
+    /// The peer has not taken our later offer: all is as before. Does nothing where none waits.
+    ///
+    /// An answer that was refused here leaves the offer standing as well, unless the WebRTC engine refused it.
+    Retract {
+        /// The leg that made the offer.
+        leg: LegId,
+    },
+    /// The peer's signalling comes from another address now. To be told before the description that came from
+    /// there: a plain leg takes sound from where its signalling is, while that description is new.
+    Signalled {
+        /// The leg.
+        leg: LegId,
+        /// Where signalling comes from.
+        from: IpAddr,
+    },
     /// Sends a leg its own audio back. Ends whatever joined this leg before.
     Echo {
         /// The leg that hears itself.
@@ -124,6 +153,9 @@ impl Order {
             | Order::MakeOffer { leg, .. }
             | Order::AcceptAnswer { leg, .. }
             | Order::AcceptReoffer { leg, .. }
+            | Order::MakeReoffer { leg, .. }
+            | Order::Retract { leg }
+            | Order::Signalled { leg, .. }
             | Order::Echo { leg }
             | Order::Bridge { a: leg, .. }
             | Order::Unbridge { leg }
@@ -153,6 +185,11 @@ impl fmt::Debug for Order {
             Order::AcceptReoffer { leg, offer } => {
                 write!(f, "AcceptReoffer {{ leg: {leg}, offer: {} bytes }}", offer.len())
             }
+            Order::MakeReoffer { leg, direction, codecs } => {
+                write!(f, "MakeReoffer {{ leg: {leg}, {direction}, codecs: {codecs:?} }}")
+            }
+            Order::Retract { leg } => write!(f, "Retract {{ leg: {leg} }}"),
+            Order::Signalled { leg, from } => write!(f, "Signalled {{ leg: {leg}, from: {from} }}"),
             Order::Echo { leg } => write!(f, "Echo {{ leg: {leg} }}"),
             Order::Bridge { a, b } => write!(f, "Bridge {{ a: {a}, b: {b} }}"),
             Order::Unbridge { leg } => write!(f, "Unbridge {{ leg: {leg} }}"),

@@ -15,7 +15,7 @@ use timing::{Deadline, Instant, Timers};
 use crate::codec::{CodecPreference, Content};
 use crate::leg::{AnyLeg, BrowserLeg, Certificate, Frame, Fresh, Leg, Output, Shared};
 use crate::order::{Fact, LegId, Order, Style, Transmit};
-use crate::sdp::Unsupported;
+use crate::sdp::{Direction, Unsupported};
 use demux::{Addressed, Demux};
 pub use rtp::RtpConfig;
 use rtp::RtpPorts;
@@ -122,6 +122,15 @@ impl Plane {
             },
             Order::AcceptAnswer { leg, answer } => self.accept_answer(leg, &answer, now),
             Order::AcceptReoffer { leg, offer } => self.accept_reoffer(leg, &offer, now),
+            Order::MakeReoffer { leg, direction, codecs } => {
+                self.make_reoffer(leg, direction, &codecs, now);
+            }
+            Order::Retract { leg } => {
+                self.with_leg(leg, now, AnyLeg::retract);
+            }
+            Order::Signalled { leg, from } => {
+                self.with_leg(leg, now, |leg| leg.signalled(from));
+            }
             Order::Echo { leg } => self.join(leg, leg),
             Order::Bridge { a, b } => self.join(a, b),
             Order::Unbridge { leg } => self.part(leg),
@@ -174,7 +183,7 @@ impl Plane {
         let shared = Arc::clone(&self.shared);
         let fresh = self.fresh();
         let made = self.make(id, || {
-            let made = BrowserLeg::accept_offer(&shared, &fresh, offer, codecs, now);
+            let made = BrowserLeg::accept_offer(&shared, &fresh, offer, codecs, Direction::SendRecv, now);
             made.map(|(leg, sdp)| (AnyLeg::Browser(Box::new(leg)), sdp))
         });
         let Some((leg, sdp)) = made else { return };
@@ -226,8 +235,10 @@ impl Plane {
 
     fn accept_answer(&mut self, id: LegId, answer: &str, now: Instant) {
         let place = self.facts.len();
-        match self.with_leg(id, now, |leg| leg.accept_answer(answer, now)) {
+        let fresh = self.fresh();
+        match self.with_leg(id, now, |leg| leg.accept_answer(&fresh, answer, now)) {
             Some(Ok(agreed)) => {
+                self.interrupt(id);
                 let (codec, direction) = (agreed.codec, agreed.direction);
                 // before what comes of it: a plain leg may be connected at once
                 self.facts.insert(place, Fact::AnswerAccepted { leg: id, codec, direction });
@@ -236,6 +247,14 @@ impl Plane {
             None => self.refuse_unknown(id),
         }
         self.know_fragment(id, now);
+    }
+
+    fn make_reoffer(&mut self, id: LegId, direction: Direction, codecs: &CodecPreference, now: Instant) {
+        match self.with_leg(id, now, |leg| leg.make_reoffer(direction, codecs, now)) {
+            Some(Ok(sdp)) => self.facts.push_back(Fact::OfferMade { leg: id, sdp }),
+            Some(Err(why)) => self.refuse(id, why),
+            None => self.refuse_unknown(id),
+        }
     }
 
     fn accept_reoffer(&mut self, id: LegId, offer: &str, now: Instant) {

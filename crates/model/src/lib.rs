@@ -14,8 +14,10 @@ mod cause;
 mod id;
 mod number;
 mod role;
+mod services;
 
 pub use cause::EndCause;
 pub use id::{AgentId, CallId, LegId, LineId, SessionId, UserId};
 pub use number::{NotANumber, PhoneNumber};
 pub use role::Role;
+pub use services::{Forward, UserServices};

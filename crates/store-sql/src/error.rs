@@ -24,7 +24,8 @@ pub(crate) fn store_error(error: sqlx::Error) -> StoreError {
     }
 }
 
-pub(crate) fn is_unknown_user(error: &sqlx::Error) -> bool {
+/// Whether a row names another that is not there.
+pub(crate) fn breaks_a_reference(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.kind() == ErrorKind::ForeignKeyViolation)
 }
 

@@ -19,11 +19,13 @@
 #![warn(missing_docs)]
 
 mod account;
+mod devices;
 mod error;
 mod open;
 mod rows;
 mod sqlite;
 
 pub use account::Account;
+pub use devices::Devices;
 pub use open::OpenError;
 pub use sqlite::Sqlite;

@@ -17,11 +17,14 @@ use crate::error::{is_corrupt, is_not_a_database};
 const APPLICATION_ID: i64 = 0x4844_534b;
 
 /// The migrations in order: version, name, SQL. A released one is never edited, since its checksum is kept.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(
-    1,
-    "users, lines, records, settings",
-    include_str!("../migrations/sqlite/0001_users_lines_records_settings.sql"),
-)];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (
+        1,
+        "users, lines, records, settings",
+        include_str!("../migrations/sqlite/0001_users_lines_records_settings.sql"),
+    ),
+    (2, "devices, services", include_str!("../migrations/sqlite/0002_devices_services.sql")),
+];
 
 /// How long a write waits for another program, such as a backup, to let go of the file.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);

@@ -3,10 +3,10 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use model::{AgentId, EndCause, LineId, Role, UserId};
+use model::{AgentId, EndCause, Forward, LineId, Role, UserId, UserServices};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use store::{CallDirection, CallRecord, Line, StoreError, User};
+use store::{CallDirection, CallRecord, Device, Line, StoreError, User};
 
 use crate::error::store_error;
 
@@ -36,6 +36,31 @@ pub(crate) fn line(row: &SqliteRow) -> Result<Line> {
         name: get(row, "name")?,
         webrtc: get(row, "webrtc")?,
     })
+}
+
+pub(crate) fn device(row: &SqliteRow) -> Result<Device> {
+    Ok(Device {
+        name: get(row, "name")?,
+        line_id: LineId(get(row, "line_id")?),
+        ha1_md5: get(row, "ha1_md5")?,
+        ha1_sha256: get(row, "ha1_sha256")?,
+    })
+}
+
+pub(crate) fn services(row: &SqliteRow) -> Result<(UserId, UserServices)> {
+    let forward = |enabled, destination| -> Result<Forward> {
+        let number = get::<Option<String>>(row, destination)?;
+        let destination = number.map(|text| parsed(destination, &text)).transpose()?;
+        Ok(Forward { enabled: get(row, enabled)?, destination })
+    };
+    let services = UserServices {
+        do_not_disturb: get(row, "do_not_disturb")?,
+        call_waiting: get(row, "call_waiting")?,
+        unconditional: forward("unconditional_enabled", "unconditional_destination")?,
+        busy: forward("busy_enabled", "busy_destination")?,
+        no_answer: forward("no_answer_enabled", "no_answer_destination")?,
+    };
+    Ok((UserId(get(row, "user_id")?), services))
 }
 
 pub(crate) fn call_record(row: &SqliteRow) -> Result<CallRecord> {

@@ -3,12 +3,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{LineId, PhoneNumber, UserId};
+use model::{LineId, PhoneNumber, UserId, UserServices};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
-use store::{CallRecord, Line, NewLine, NewUser, Store, StoreError, User};
+use store::{CallRecord, Device, Line, NewLine, NewUser, Store, StoreError, User};
 
-use crate::error::{is_unknown_user, store_error};
+use crate::devices;
+use crate::error::{breaks_a_reference, store_error};
 use crate::open::{self, OpenError, Opened};
 use crate::rows;
 
@@ -24,6 +25,13 @@ macro_rules! user_columns {
 macro_rules! line_columns {
     () => {
         "id, user_id, number, name, webrtc"
+    };
+}
+
+macro_rules! services_columns {
+    () => {
+        "user_id, do_not_disturb, call_waiting, unconditional_enabled, unconditional_destination, busy_enabled, \
+         busy_destination, no_answer_enabled, no_answer_destination"
     };
 }
 
@@ -63,7 +71,7 @@ impl Sqlite {
 
     /// Tells which of the users a foreign key was violated by.
     async fn unknown_user(&self, error: sqlx::Error, users: &[Option<UserId>]) -> StoreError {
-        if is_unknown_user(&error) {
+        if breaks_a_reference(&error) {
             for id in users.iter().copied().flatten() {
                 match self.user(id).await {
                     Ok(None) => return StoreError::UnknownUser(id),
@@ -135,17 +143,65 @@ impl Store for Sqlite {
 
     async fn add_line(&self, line: NewLine) -> Result<Line, StoreError> {
         let inserted = sqlx::query(
-            "INSERT INTO lines (user_id, number, name, webrtc) VALUES ($1, $2, $3, $4) RETURNING id",
+            "INSERT INTO lines (user_id, number, name, webrtc) SELECT $1, $2, $3, $4 \
+             WHERE NOT EXISTS (SELECT 1 FROM devices WHERE name = $3) RETURNING id",
         )
         .bind(line.user_id.0)
         .bind(line.number.as_str())
         .bind(&line.name)
         .bind(line.webrtc)
-        .fetch_one(&self.writer)
+        .fetch_optional(&self.writer)
         .await;
         match inserted {
-            Ok(row) => Ok(line.with_id(LineId(row.try_get("id").map_err(store_error)?))),
+            Ok(None) => Err(StoreError::Taken { what: "name" }),
+            Ok(Some(row)) => Ok(line.with_id(LineId(row.try_get("id").map_err(store_error)?))),
             Err(error) => Err(self.unknown_user(error, &[Some(line.user_id)]).await),
+        }
+    }
+
+    async fn lines(&self) -> Result<Vec<Line>, StoreError> {
+        let query = concat!("SELECT ", line_columns!(), " FROM lines ORDER BY id");
+        many(sqlx::query(query).fetch_all(&self.readers).await, rows::line)
+    }
+
+    async fn devices(&self) -> Result<Vec<Device>, StoreError> {
+        let query = "SELECT name, line_id, ha1_md5, ha1_sha256 FROM devices ORDER BY name";
+        many(sqlx::query(query).fetch_all(&self.readers).await, rows::device)
+    }
+
+    async fn put_device(&self, device: Device) -> Result<(), StoreError> {
+        devices::put(&device, &self.writer).await
+    }
+
+    async fn remove_device(&self, name: &str) -> Result<bool, StoreError> {
+        devices::remove(name, &self.writer).await
+    }
+
+    async fn services(&self) -> Result<Vec<(UserId, UserServices)>, StoreError> {
+        let query = concat!("SELECT ", services_columns!(), " FROM user_services ORDER BY user_id");
+        many(sqlx::query(query).fetch_all(&self.readers).await, rows::services)
+    }
+
+    async fn set_services(&self, user: UserId, services: &UserServices) -> Result<(), StoreError> {
+        let written = sqlx::query(concat!(
+            "INSERT OR REPLACE INTO user_services (",
+            services_columns!(),
+            ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+        ))
+        .bind(user.0)
+        .bind(services.do_not_disturb)
+        .bind(services.call_waiting)
+        .bind(services.unconditional.enabled)
+        .bind(services.unconditional.destination.as_ref().map(PhoneNumber::as_str))
+        .bind(services.busy.enabled)
+        .bind(services.busy.destination.as_ref().map(PhoneNumber::as_str))
+        .bind(services.no_answer.enabled)
+        .bind(services.no_answer.destination.as_ref().map(PhoneNumber::as_str))
+        .execute(&self.writer)
+        .await;
+        match written {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.unknown_user(error, &[Some(user)]).await),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What every form of the store must do.
 
-use model::{AgentId, EndCause, PhoneNumber, Role, UserId};
+use model::{AgentId, EndCause, Forward, LineId, PhoneNumber, Role, UserId, UserServices};
 
-use crate::{CallDirection, CallRecord, Line, NewLine, NewUser, Store, StoreError, User};
+use crate::{CallDirection, CallRecord, Device, Line, NewLine, NewUser, Store, StoreError, User};
 
 /// Holds an empty store to the port's promises. It leaves users, lines, records and settings behind.
 ///
@@ -15,6 +15,8 @@ pub async fn run(store: &dyn Store) {
     password_hashes_change_for_one_user(store).await;
     lines_are_found_by_user_name_and_number(store).await;
     lines_are_unique_and_have_an_owner(store).await;
+    devices_belong_to_lines(store).await;
+    services_are_kept_by_user(store).await;
     call_records_are_kept_once(store).await;
     call_records_come_latest_first_and_limited(store).await;
     call_records_keep_extremes(store).await;
@@ -142,6 +144,65 @@ async fn lines_are_unique_and_have_an_owner(store: &dyn Store) {
     let refused = store.add_line(NewLine { user_id: UserId(-7), ..line("1003", "orphan") }).await;
     assert!(matches!(refused, Err(StoreError::UnknownUser(UserId(-7)))), "{refused:?}");
     assert_eq!(store.line_of(user.id).await.expect("line_of"), None::<Line>, "a refusal changes nothing");
+}
+
+async fn devices_belong_to_lines(store: &dyn Store) {
+    assert_eq!(store.devices().await.expect("devices"), []);
+    let lines = store.lines().await.expect("lines");
+    assert!(lines.len() >= 2 && lines.is_sorted_by_key(|line| line.id), "{lines:?}");
+    let device = |name: &str, line_id, hash: &str| Device {
+        name: name.to_owned(),
+        line_id,
+        ha1_md5: format!("md5-{hash}"),
+        ha1_sha256: format!("sha256-{hash}"),
+    };
+    let (first, second) = (device("phone-b", lines[0].id, "x"), device("phone-a", lines[0].id, "y"));
+    store.put_device(first.clone()).await.expect("put_device");
+    store.put_device(second.clone()).await.expect("a second device of one line");
+    assert_eq!(store.devices().await.expect("devices"), [second.clone(), first], "by name");
+    let moved = device("phone-b", lines[1].id, "z");
+    store.put_device(moved.clone()).await.expect("another line and password");
+    assert_eq!(store.devices().await.expect("devices"), [second, moved.clone()]);
+
+    let refused = store.put_device(device("orphan", LineId(-7), "x")).await;
+    assert!(matches!(refused, Err(StoreError::UnknownLine(LineId(-7)))), "{refused:?}");
+    let refused = store.put_device(device(&lines[0].name, lines[0].id, "x")).await;
+    assert!(matches!(refused, Err(StoreError::Taken { what: "name" })), "a line has the name: {refused:?}");
+    let line = NewLine {
+        user_id: lines[0].user_id,
+        number: number("77001"),
+        name: "phone-a".to_owned(),
+        webrtc: false,
+    };
+    let refused = store.add_line(line).await;
+    assert!(matches!(refused, Err(StoreError::Taken { what: "name" })), "a device has the name: {refused:?}");
+
+    assert!(store.remove_device("phone-a").await.expect("remove_device"));
+    assert!(!store.remove_device("phone-a").await.expect("it is gone"));
+    assert_eq!(store.devices().await.expect("devices"), [moved]);
+}
+
+async fn services_are_kept_by_user(store: &dyn Store) {
+    assert_eq!(store.services().await.expect("services"), [], "nobody has chosen anything");
+    let anna = add(store, "services-anna", Role::User).await.id;
+    let bruno = add(store, "services-bruno", Role::User).await.id;
+    let forward = |enabled, to: &str| Forward { enabled, destination: to.parse().ok() };
+    let chosen = UserServices {
+        do_not_disturb: true,
+        call_waiting: true,
+        unconditional: forward(true, "1002"),
+        busy: forward(false, "+33144500210"),
+        no_answer: forward(false, ""),
+    };
+    store.set_services(bruno, &UserServices::default()).await.expect("set_services");
+    store.set_services(anna, &chosen).await.expect("set_services");
+    let expected = [(anna, chosen.clone()), (bruno, UserServices::default())];
+    assert_eq!(store.services().await.expect("services"), expected);
+    let changed = UserServices { do_not_disturb: false, ..chosen };
+    store.set_services(anna, &changed).await.expect("set_services");
+    assert_eq!(store.services().await.expect("services")[0], (anna, changed));
+    let refused = store.set_services(UserId(-7), &UserServices::default()).await;
+    assert!(matches!(refused, Err(StoreError::UnknownUser(UserId(-7)))), "{refused:?}");
 }
 
 async fn call_records_are_kept_once(store: &dyn Store) {

@@ -1,6 +1,6 @@
 use std::error::Error;
 
-use model::UserId;
+use model::{LineId, UserId};
 
 /// Why the store could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum StoreError {
     /// There is no such user.
     #[error("there is no user {0}")]
     UnknownUser(UserId),
+    /// There is no such line.
+    #[error("there is no line {0}")]
+    UnknownLine(LineId),
     /// What is stored is no value of ours.
     #[error("stored {what} is unreadable: {value:?}")]
     Unreadable {

@@ -18,14 +18,16 @@
 #![warn(missing_docs)]
 
 pub mod conformance;
+mod device;
 mod error;
 mod memory;
 mod record;
 mod user;
 
 use async_trait::async_trait;
-use model::{PhoneNumber, UserId};
+use model::{PhoneNumber, UserId, UserServices};
 
+pub use device::Device;
 pub use error::StoreError;
 pub use memory::Memory;
 pub use record::{CallDirection, CallRecord};
@@ -74,6 +76,30 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// [`StoreError::Taken`] if another line has the number or the SIP account, [`StoreError::UnknownUser`].
     async fn add_line(&self, line: NewLine) -> Result<Line, StoreError>;
+
+    /// All lines, by id.
+    async fn lines(&self) -> Result<Vec<Line>, StoreError>;
+
+    /// All devices, by name.
+    async fn devices(&self) -> Result<Vec<Device>, StoreError>;
+
+    /// Adds a device, or gives the one of that name another line and password.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownLine`]; [`StoreError::Taken`] if a line has the name.
+    async fn put_device(&self, device: Device) -> Result<(), StoreError>;
+
+    /// Takes a device away; `false` if there was none of that name.
+    async fn remove_device(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// What users have chosen to happen to their calls, by user; who has chosen nothing is left out.
+    async fn services(&self) -> Result<Vec<(UserId, UserServices)>, StoreError>;
+
+    /// Keeps a user's choices, in place of earlier ones.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownUser`].
+    async fn set_services(&self, user: UserId, services: &UserServices) -> Result<(), StoreError>;
 
     /// Keeps the record of an ended call. A record whose id is known already is taken and changes nothing, so a
     /// writer may repeat itself after a failure.

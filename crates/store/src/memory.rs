@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use model::{LineId, PhoneNumber, UserId};
+use model::{LineId, PhoneNumber, UserId, UserServices};
 
-use crate::{CallRecord, Line, NewLine, NewUser, Store, StoreError, User};
+use crate::{CallRecord, Device, Line, NewLine, NewUser, Store, StoreError, User};
 
 /// A store in the memory of the process; gone with it.
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub struct Memory {
 struct Tables {
     users: BTreeMap<UserId, User>,
     lines: BTreeMap<LineId, Line>,
+    devices: BTreeMap<String, Device>,
+    services: BTreeMap<UserId, UserServices>,
     records: BTreeMap<String, CallRecord>,
     settings: BTreeMap<String, String>,
 }
@@ -95,13 +97,49 @@ impl Store for Memory {
         if tables.line(|known| known.number == line.number).is_some() {
             return Err(StoreError::Taken { what: "number" });
         }
-        if tables.line(|known| known.name == line.name).is_some() {
+        let name_is_taken = tables.devices.contains_key(&line.name);
+        if name_is_taken || tables.line(|known| known.name == line.name).is_some() {
             return Err(StoreError::Taken { what: "name" });
         }
         let id = LineId(tables.lines.last_key_value().map_or(1, |(id, _)| id.0 + 1));
         let line = line.with_id(id);
         tables.lines.insert(id, line.clone());
         Ok(line)
+    }
+
+    async fn lines(&self) -> Result<Vec<Line>, StoreError> {
+        Ok(self.tables().lines.values().cloned().collect())
+    }
+
+    async fn devices(&self) -> Result<Vec<Device>, StoreError> {
+        Ok(self.tables().devices.values().cloned().collect())
+    }
+
+    async fn put_device(&self, device: Device) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        if !tables.lines.contains_key(&device.line_id) {
+            return Err(StoreError::UnknownLine(device.line_id));
+        }
+        if tables.line(|line| line.name == device.name).is_some() {
+            return Err(StoreError::Taken { what: "name" });
+        }
+        tables.devices.insert(device.name.clone(), device);
+        Ok(())
+    }
+
+    async fn remove_device(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.tables().devices.remove(name).is_some())
+    }
+
+    async fn services(&self) -> Result<Vec<(UserId, UserServices)>, StoreError> {
+        Ok(self.tables().services.iter().map(|(user, services)| (*user, services.clone())).collect())
+    }
+
+    async fn set_services(&self, user: UserId, services: &UserServices) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.know(user)?;
+        tables.services.insert(user, services.clone());
+        Ok(())
     }
 
     async fn add_call_record(&self, record: CallRecord) -> Result<(), StoreError> {

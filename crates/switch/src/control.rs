@@ -9,6 +9,7 @@ use timing::{Deadline, Instant};
 use crate::call::{Call, Leg, Phase, Side};
 use crate::command::{Command, PhoneAct, Refusal};
 use crate::fact::{CallDirection, Fact, PhoneFactKind};
+use crate::flows::Offers;
 use crate::setup::{MOST_CALLS_OF_A_LINE, NewCall};
 use crate::switch::{Switch, Timer};
 
@@ -59,7 +60,8 @@ impl Switch {
         let leg = self.calls[&id].caller_leg;
         self.legs.insert(leg, Leg::outgoing(id, Side::Caller, &binding));
         self.timers.set(Timer::NoAnswer(id), Deadline::new(now + self.config.ring_time, "no answer"));
-        let (leg, codecs, style) = (media::LegId(leg.0), CodecPreference::Any, media::Style::WebRtc);
+        let style = self.style_on(binding.flow, Offers::Ours);
+        let (leg, codecs) = (media::LegId(leg.0), CodecPreference::Any);
         self.order(id, media::Order::MakeOffer { leg, codecs, style });
         Ok(())
     }

@@ -17,6 +17,17 @@ pub struct Line {
     pub full_name: String,
 }
 
+/// A phone that proves itself by a password of its own, with every request (RFC 3261 §22): a desk phone, a softphone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its SIP account: the digest user and the user part of its addresses.
+    pub name: String,
+    /// The SIP account of the line that it belongs to.
+    pub account: String,
+    /// Digest hashes of its password.
+    pub ha1: sip::digest::Ha1,
+}
+
 /// Who may use a flow, proved by the token of the connection it runs on.
 #[derive(Clone, Debug)]
 pub struct Identity {
@@ -38,10 +49,11 @@ pub enum Destination {
 }
 
 /// The dial plan: lines by number and by account, and the service numbers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Directory {
     by_account: BTreeMap<String, Line>,
     by_number: BTreeMap<PhoneNumber, String>,
+    devices: BTreeMap<String, Device>,
 }
 
 /// The number of the echo test.
@@ -56,6 +68,19 @@ impl Directory {
             directory.by_account.insert(line.account.clone(), line);
         }
         directory
+    }
+
+    /// The same with these devices; one whose line is not here is left out.
+    #[must_use]
+    pub fn with_devices(mut self, devices: impl IntoIterator<Item = Device>) -> Self {
+        let known = devices.into_iter().filter(|device| self.by_account.contains_key(&device.account));
+        self.devices = known.map(|device| (device.name.clone(), device)).collect();
+        self
+    }
+
+    /// The device of that SIP account.
+    pub fn device(&self, name: &str) -> Option<&Device> {
+        self.devices.get(name)
     }
 
     /// The line of that SIP account.

@@ -1,23 +1,96 @@
+use std::net::IpAddr;
+
+use media::{Sdes, Style};
 use sip::{FlowEnds, FlowId, Owner, Transport};
 use timing::Instant;
 
+use crate::directory::Identity;
 use crate::switch::Switch;
 
+/// What is known of a flow whatever is said on it.
+#[derive(Clone, Debug)]
+pub(crate) struct Way {
+    pub transport: Transport,
+    /// Where its messages come from; not known of a WebSocket, behind whose address proxies may stand.
+    pub remote: Option<IpAddr>,
+    /// Who holds it, where that was proved before it was opened.
+    pub identity: Option<Identity>,
+    /// A device has proved on it who it is.
+    pub proven: bool,
+}
+
 impl Switch {
-    /// A peer that has proved nothing is there, by UDP, TCP or TLS. It is told what we are able to do
-    /// (OPTIONS), and refused whatever else it asks.
-    pub fn open_stranger(&mut self, flow: FlowId, transport: Transport, ends: FlowEnds, now: Instant) {
+    /// A connection that may speak SIP for `identity` is there.
+    pub fn open_flow(&mut self, flow: FlowId, transport: Transport, identity: Identity, now: Instant) {
+        self.ua.open_flow(flow, transport, Owner::Account(identity.account.clone()), now);
+        let identity = Some(identity);
+        self.ways.insert(flow, Way { transport, remote: None, identity, proven: false });
+    }
+
+    /// A peer that has proved nothing is there, by UDP, TCP or TLS, or by a WebSocket without a login. It is told
+    /// what we are able to do (OPTIONS), and must prove by digest who it is for whatever else it asks.
+    ///
+    /// `ends` are where the flow begins and ends; a WebSocket has none.
+    pub fn open_stranger(
+        &mut self,
+        flow: FlowId,
+        transport: Transport,
+        ends: Option<FlowEnds>,
+        now: Instant,
+    ) {
         self.ua.open_flow(flow, transport, Owner::Unproved, now);
-        self.ua.set_ends(flow, ends);
+        let remote = ends.as_ref().map(|ends| ends.remote.ip());
+        if let Some(ends) = ends {
+            self.ua.set_ends(flow, ends);
+        }
+        self.ways.insert(flow, Way { transport, remote, identity: None, proven: false });
+    }
+
+    /// A connection is gone. Its registrations end at once (RFC 5626 §4.2); calls that were answered over it
+    /// wait for their phone for [`Config::reconnect_window`](crate::Config::reconnect_window), others end.
+    pub fn close_flow(&mut self, flow: FlowId, now: Instant) {
+        self.ua.close_flow(flow, now);
+        self.ways.remove(&flow);
+        let lost = self.registrar.close_flow(flow);
+        self.touched.extend(lost);
+        self.drain_sip(now);
+        self.detach_flow(flow, now);
+        self.settle(now);
     }
 
     /// Whether the peer on this flow has proved who it is, so that it may ask as much as it likes.
     pub fn knows(&self, flow: FlowId) -> bool {
-        self.identities.contains_key(&flow)
+        self.ways.get(&flow).is_some_and(|way| way.identity.is_some() || way.proven)
     }
 
     /// Whether a call or a registration would be lost with this flow.
     pub fn lives_on(&self, flow: FlowId) -> bool {
         self.ua.lives_on(flow) || self.registrar.is_bound(flow)
     }
+
+    /// Whether a page speaks on this flow.
+    pub(crate) fn is_browser(&self, flow: FlowId) -> bool {
+        self.ways.get(&flow).is_some_and(|way| way.transport.is_websocket())
+    }
+
+    /// What kind of sound a peer on this flow speaks: a WebSocket's is a browser, everyone else a phone.
+    pub(crate) fn style_on(&self, flow: FlowId, offers: Offers) -> Style {
+        let Some(Way { transport, remote: Some(signalled), .. }) = self.ways.get(&flow) else {
+            return Style::WebRtc;
+        };
+        let secure = match offers {
+            Offers::Theirs => Sdes::Optional,
+            // keys are as secret as what carries them
+            Offers::Ours if *transport == Transport::Tls => Sdes::Optional,
+            Offers::Ours => Sdes::Never,
+        };
+        Style::Rtp { secure, signalled: *signalled }
+    }
+}
+
+/// Who makes the offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offers {
+    Ours,
+    Theirs,
 }

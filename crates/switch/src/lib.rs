@@ -24,7 +24,9 @@ mod directory;
 mod ending;
 mod fact;
 mod flows;
+mod guesses;
 mod media_facts;
+mod proving;
 mod registering;
 mod registrar;
 mod resume;
@@ -32,6 +34,6 @@ mod setup;
 mod switch;
 
 pub use command::{Command, PhoneAct, Refusal};
-pub use directory::{Destination, Directory, Identity, Line};
+pub use directory::{Destination, Device, Directory, Identity, Line};
 pub use fact::{CallBegan, CallDirection, CallEnded, Fact, LineStatus, PartyInfo, PhoneFact, PhoneFactKind};
 pub use switch::{Config, Order, Switch};

@@ -14,6 +14,8 @@ pub(crate) struct Binding {
     pub cseq: u32,
     /// As the phone was told.
     pub expires_at: Instant,
+    /// The device that registered, unless it was a page.
+    pub device: Option<String>,
 }
 
 /// The location service: which phones can be reached on which flow.
@@ -82,6 +84,8 @@ pub(crate) struct Source {
     pub flow: FlowId,
     pub call_id: String,
     pub cseq: u32,
+    /// The device that asks, unless it is a page.
+    pub device: Option<String>,
 }
 
 /// One change that a REGISTER asks for. It reaches no further than its own flow: each phone speaks for itself.
@@ -111,8 +115,8 @@ impl Registrar {
         for change in changes {
             match change {
                 Change::Bind { contact, instance, expires_at } => {
-                    let Source { flow, call_id, cseq } = by.clone();
-                    let binding = Binding { flow, contact, instance, call_id, cseq, expires_at };
+                    let Source { flow, call_id, cseq, device } = by.clone();
+                    let binding = Binding { flow, contact, instance, call_id, cseq, expires_at, device };
                     bound = Some(bind(&mut bindings, binding)?);
                 }
                 Change::Unbind(contact) => {
@@ -130,11 +134,9 @@ impl Registrar {
         self.bindings.values().flatten().any(|binding| binding.flow == flow)
     }
 
-    /// Takes away what came over a flow that is gone.
-    pub fn close_flow(&mut self, flow: FlowId) {
-        for bindings in self.bindings.values_mut() {
-            bindings.retain(|binding| binding.flow != flow);
-        }
+    /// Takes away what came over a flow that is gone; gives the accounts that lost a binding.
+    pub fn close_flow(&mut self, flow: FlowId) -> Vec<String> {
+        self.take_away(|_, binding| binding.flow == flow)
     }
 
     /// Whether that phone is registered, over whatever flow.
@@ -144,10 +146,15 @@ impl Registrar {
 
     /// Takes away what has expired; gives the accounts that lost a binding.
     pub fn expire(&mut self, now: Instant) -> Vec<String> {
+        self.take_away(|_, binding| binding.kept_until() <= now)
+    }
+
+    /// Takes away all bindings of which this is true; gives the accounts that lost one.
+    pub fn take_away(&mut self, gone: impl Fn(&str, &Binding) -> bool) -> Vec<String> {
         let mut changed = Vec::new();
         for (account, bindings) in &mut self.bindings {
             let before = bindings.len();
-            bindings.retain(|binding| binding.kept_until() > now);
+            bindings.retain(|binding| !gone(account, binding));
             if bindings.len() != before {
                 changed.push(account.clone());
             }
@@ -166,7 +173,9 @@ impl Registrar {
 
 fn bind(bindings: &mut Vec<Binding>, binding: Binding) -> Result<Bound, BindError> {
     let (flow, phone) = (binding.flow, binding.phone());
-    let is_same = |old: &Binding| old.flow == flow || old.phone().is(&phone);
+    let device = binding.device.clone();
+    // a page has its connection to itself; behind an address there may be several devices
+    let is_same = |old: &Binding| (old.flow == flow && old.device == device) || old.phone().is(&phone);
     let Some(place) = bindings.iter().position(is_same) else {
         if bindings.len() >= MOST_BINDINGS {
             return Err(BindError::TooMany);
@@ -189,7 +198,7 @@ mod tests {
     use super::*;
 
     fn source(flow: u64, call_id: &str, cseq: u32) -> Source {
-        Source { flow: FlowId(flow), call_id: call_id.into(), cseq }
+        Source { flow: FlowId(flow), call_id: call_id.into(), cseq, device: None }
     }
 
     fn bind(contact: &str, instance: Option<&str>) -> Change {

@@ -6,6 +6,8 @@ use sip::{DialogId, FlowId};
 use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Leg, Phase, Side};
+use crate::flows::Offers;
+use crate::proving::Proven;
 use crate::registrar::{Binding, Bound};
 use crate::setup::SOUND_WITHIN;
 use crate::switch::{Switch, Timer};
@@ -76,11 +78,14 @@ impl Switch {
     ///
     /// A phone that only lost its connection is still the same phone, and its dialogs go on over the new flow,
     /// whether or not we have noticed that the old one is dead. A page that was loaded anew knows nothing of a
-    /// call whose phone is gone: it is called with auto-answer and takes the place of the lost leg.
-    pub(crate) fn phone_is_there(&mut self, account: &str, flow: FlowId, bound: Bound, now: Instant) {
-        let Some(binding) = self.registrar.bindings(account).iter().find(|b| b.flow == flow).cloned() else {
-            return;
-        };
+    /// call whose phone is gone: it is called with auto-answer and takes the place of the lost leg. A desk phone
+    /// does not: nobody may be sitting at it.
+    pub(crate) fn phone_is_there(&mut self, proven: &Proven, flow: FlowId, bound: Bound, now: Instant) {
+        let account = proven.account.as_str();
+        let mut bindings = self.registrar.bindings(account).iter();
+        let is_its = |binding: &&Binding| binding.flow == flow && binding.device == proven.device;
+        let Some(binding) = bindings.find(is_its).cloned() else { return };
+        let is_page = self.is_browser(flow);
         let own = self.legs.iter().filter(|(_, leg)| leg.flow != flow && self.belongs_to(leg, account));
         for leg_id in own.map(|(id, _)| *id).collect::<Vec<_>>() {
             let Some(leg) = self.legs.get(&leg_id) else { continue };
@@ -89,7 +94,7 @@ impl Switch {
                 self.reattach(leg_id, flow, now);
             } else if is_its_own {
                 self.begin_again(leg_id, &binding, now);
-            } else if bound == Bound::New && self.is_orphan(leg_id) {
+            } else if bound == Bound::New && is_page && self.is_orphan(leg_id) {
                 self.replace(leg_id, &binding);
             }
         }
@@ -98,7 +103,8 @@ impl Switch {
     /// Nobody has come for a leg yet: of the phones that were there all the time one takes it over.
     pub(crate) fn adopt_orphan(&mut self, leg_id: LegId) {
         let account = self.account_of(leg_id).filter(|_| self.is_orphan(leg_id));
-        let binding = account.and_then(|account| self.registrar.bindings(account).last()).cloned();
+        let mut bindings = account.map_or(&[][..], |account| self.registrar.bindings(account)).iter().rev();
+        let binding = bindings.find(|binding| self.is_browser(binding.flow)).cloned();
         if let Some(binding) = binding {
             self.replace(leg_id, &binding);
         }
@@ -133,11 +139,9 @@ impl Switch {
         let replacement = self.new_leg_id();
         self.legs.insert(replacement, Leg { replaces: Some(leg_id), ..Leg::outgoing(call, side, binding) });
         let codecs = self.calls.get(&call).map(|call| call.codecs.clone()).unwrap_or_default();
-        let codecs = CodecPreference::Only(codecs);
-        self.order(
-            call,
-            media::Order::MakeOffer { leg: media::LegId(replacement.0), codecs, style: media::Style::WebRtc },
-        );
+        let style = self.style_on(binding.flow, Offers::Ours);
+        let (leg, codecs) = (media::LegId(replacement.0), CodecPreference::Only(codecs));
+        self.order(call, media::Order::MakeOffer { leg, codecs, style });
     }
 
     /// The phone of an answered call is back, but does it still have the call? It may have been ended there.

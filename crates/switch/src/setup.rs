@@ -10,6 +10,8 @@ use timing::{Deadline, Duration, Instant};
 use crate::call::{Call, Leg, LegState, Party, Phase, Side};
 use crate::directory::Destination;
 use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
+use crate::flows::Offers;
+use crate::proving::Proven;
 use crate::registrar::{Binding, Phone};
 use crate::switch::{Switch, Timer};
 
@@ -24,7 +26,18 @@ pub(crate) const SOUND_WITHIN: Duration = Duration::from_secs(30);
 impl Switch {
     /// A phone calls.
     pub(crate) fn incoming(&mut self, invite: InboundInvite, now: Instant) {
-        match self.accept_caller(&invite) {
+        let (uri, proof) = (&invite.request_uri, invite.authorization.as_ref());
+        let proven = match self.may_call(&invite) {
+            // a page's connection and registration speak for it
+            Some(account) => Proven { name: account.clone(), account, device: None },
+            None => match self.prove(invite.flow, "INVITE", uri, proof, now) {
+                Ok(proven) => proven,
+                Err((status, headers)) => {
+                    return self.ua.refuse_with(invite.dialog, status, None, headers, now);
+                }
+            },
+        };
+        match self.accept_caller(&invite, &proven) {
             Err(cause) => self.refuse(invite.dialog, cause, now),
             Ok(accepted) => {
                 let call = self.new_call(accepted, Phase::Ringing, now);
@@ -33,7 +46,7 @@ impl Switch {
                 self.timers
                     .set(Timer::NoAnswer(call), Deadline::new(now + self.config.ring_time, "no answer"));
                 let flow = invite.flow;
-                let phone = self.phone_on(flow, &invite.from_user);
+                let phone = self.phone_on(flow, &proven);
                 if let Some(call) = self.calls.get_mut(&call) {
                     call.caller.sip_call_id = Some(invite.sip_call_id.clone());
                 }
@@ -61,25 +74,33 @@ impl Switch {
         }
     }
 
-    fn accept_caller(&self, invite: &InboundInvite) -> Result<NewCall, EndCause> {
-        let identity = self.identities.get(&invite.flow).ok_or(EndCause::Forbidden)?;
-        let registered =
-            self.registrar.bindings(&identity.account).iter().any(|binding| binding.flow == invite.flow);
-        if invite.from_user != identity.account || !registered {
+    /// The account of a page that has registered on the flow by which it calls.
+    fn may_call(&self, invite: &InboundInvite) -> Option<String> {
+        let account = &self.ways.get(&invite.flow)?.identity.as_ref()?.account;
+        let registered = self.registrar.bindings(account).iter().any(|binding| binding.flow == invite.flow);
+        registered.then(|| account.clone())
+    }
+
+    fn accept_caller(&self, invite: &InboundInvite, proven: &Proven) -> Result<NewCall, EndCause> {
+        if invite.from_user != proven.name {
             return Err(EndCause::Forbidden);
         }
-        let line = self.directory.line(&identity.account).ok_or(EndCause::Forbidden)?.clone();
+        let line = self.directory.line(&proven.account).ok_or(EndCause::Forbidden)?.clone();
         let dialled: PhoneNumber = invite.request_user.parse().map_err(|_| EndCause::UnknownNumber)?;
         let destination = self.directory.route(&dialled).ok_or(EndCause::UnknownNumber)?;
         let offer = invite.sdp.as_deref().ok_or(EndCause::NotAcceptable)?;
-        let codecs = media::sdp::offered_codecs(offer).map_err(|_| EndCause::NotAcceptable)?;
+        let codecs = match self.style_on(invite.flow, Offers::Theirs) {
+            media::Style::WebRtc => media::sdp::offered_codecs(offer),
+            media::Style::Rtp { secure, .. } => media::sdp::plain_offered_codecs(offer, secure),
+        };
+        let codecs = codecs.map_err(|_| EndCause::NotAcceptable)?;
         if codecs.is_empty() {
             return Err(EndCause::NotAcceptable);
         }
         if self.draining || self.calls.len() >= self.config.most_calls {
             return Err(EndCause::Overloaded);
         }
-        if self.calls_of(&identity.account).count() >= MOST_CALLS_OF_A_LINE {
+        if self.calls_of(&proven.account).count() >= MOST_CALLS_OF_A_LINE {
             return Err(EndCause::Busy);
         }
         Ok(NewCall { line, dialled, destination, codecs, variables: BTreeMap::new() })
@@ -168,7 +189,7 @@ impl Switch {
         call.branches.push(leg);
         let codecs = CodecPreference::Only(call.codecs.clone());
         self.legs.insert(leg, Leg::outgoing(id, Side::Callee, binding));
-        let style = media::Style::WebRtc;
+        let style = self.style_on(binding.flow, Offers::Ours);
         self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs, style });
     }
 
@@ -298,15 +319,9 @@ impl Switch {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.state = LegState::Answering;
         let offer = leg.offer.take().expect("a caller without an offer was refused");
-        self.order(
-            id,
-            media::Order::AcceptOffer {
-                leg: media::LegId(leg_id.0),
-                offer,
-                codecs,
-                style: media::Style::WebRtc,
-            },
-        );
+        let flow = leg.flow;
+        let style = self.style_on(flow, Offers::Theirs);
+        self.order(id, media::Order::AcceptOffer { leg: media::LegId(leg_id.0), offer, codecs, style });
     }
 
     /// Media has answered the caller's offer: 200 OK, and the parties are joined.
@@ -346,8 +361,9 @@ impl Switch {
     }
 
     /// The phone that registered over `flow`.
-    fn phone_on(&self, flow: sip::FlowId, account: &str) -> Option<Phone> {
-        self.registrar.bindings(account).iter().find(|b| b.flow == flow).map(Binding::phone)
+    fn phone_on(&self, flow: sip::FlowId, proven: &Proven) -> Option<Phone> {
+        let mut bindings = self.registrar.bindings(&proven.account).iter();
+        bindings.find(|b| b.flow == flow && b.device == proven.device).map(Binding::phone)
     }
 }
 

@@ -1,13 +1,15 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{CallId, EndCause, LegId, UserId};
-use sip::{DialogId, Event, FlowId, Owner, Transmit, Transport, UserAgent};
+use sip::{DialogId, Event, FlowId, Transmit, Transport, UserAgent};
 use timing::{Deadline, Duration, Instant, Timers};
 
 use crate::call::{Call, Leg, LegState, Side};
 use crate::command::{Command, Refusal};
-use crate::directory::{Directory, Identity};
+use crate::directory::Directory;
 use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
+use crate::flows::Way;
+use crate::proving::Doorman;
 use crate::registrar::Registrar;
 
 /// How the switch is set up.
@@ -21,8 +23,10 @@ pub struct Config {
     pub contact_host: String,
     /// The product token in `Server` and `User-Agent`.
     pub user_agent: String,
-    /// Where tags, branches and nonces come from; unpredictable in production.
+    /// Where tags and branches come from; unpredictable in production.
     pub seed: [u8; 32],
+    /// What nonces are signed with: the same on every node and after a restart, and known to nobody else.
+    pub nonce_secret: [u8; 32],
     /// Milliseconds since 1970 at [`Instant::ORIGIN`].
     pub unix_origin_ms: i64,
     /// How long a phone rings before the call is given up.
@@ -41,6 +45,7 @@ impl Default for Config {
             contact_host: "hotdesk.invalid".into(),
             user_agent: "Hotdesk".into(),
             seed: [0; 32],
+            nonce_secret: [0; 32],
             unix_origin_ms: 0,
             ring_time: Duration::from_secs(60),
             reconnect_window: Duration::from_secs(60),
@@ -79,10 +84,10 @@ const KEY_MS: u32 = 120;
 pub struct Switch {
     pub(crate) config: Config,
     pub(crate) ua: UserAgent,
-    pub(crate) challenger: sip::digest::Challenger,
+    pub(crate) doorman: Doorman,
     pub(crate) directory: Directory,
     pub(crate) registrar: Registrar,
-    pub(crate) identities: BTreeMap<FlowId, Identity>,
+    pub(crate) ways: BTreeMap<FlowId, Way>,
     pub(crate) calls: BTreeMap<CallId, Call>,
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) dialogs: BTreeMap<DialogId, LegId>,
@@ -110,13 +115,11 @@ impl Switch {
         });
         Switch {
             ua,
-            // SIPml5, which pages made for xuc bring, takes one challenge alone and answers it with MD5, whatever
-            // it says. What MD5 guards here is a random password, on a socket whose token was good.
-            challenger: sip::digest::Challenger::new(config.seed).offering(&[sip::digest::Algorithm::Md5]),
+            doorman: Doorman::new(&config),
             config,
             directory: Directory::default(),
             registrar: Registrar::default(),
-            identities: BTreeMap::new(),
+            ways: BTreeMap::new(),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
@@ -135,27 +138,9 @@ impl Switch {
     /// Replaces the lines that can be dialled. Running calls go on.
     pub fn set_directory(&mut self, directory: Directory) {
         self.directory = directory;
+        self.turn_out_strange_devices();
         self.touched = self.directory.lines().map(|line| line.account.clone()).collect();
         self.tell_line_statuses();
-    }
-
-    /// A connection that may speak SIP for `identity` is there.
-    pub fn open_flow(&mut self, flow: FlowId, transport: Transport, identity: Identity, now: Instant) {
-        self.ua.open_flow(flow, transport, Owner::Account(identity.account.clone()), now);
-        self.identities.insert(flow, identity);
-    }
-
-    /// A connection is gone. Its registrations end at once (RFC 5626 §4.2); calls that were answered over it
-    /// wait for their phone for [`Config::reconnect_window`], others end.
-    pub fn close_flow(&mut self, flow: FlowId, now: Instant) {
-        self.ua.close_flow(flow, now);
-        if let Some(identity) = self.identities.remove(&flow) {
-            self.touched.insert(identity.account);
-        }
-        self.registrar.close_flow(flow);
-        self.drain_sip(now);
-        self.detach_flow(flow, now);
-        self.settle(now);
     }
 
     /// One SIP message has come over `flow`.
@@ -244,13 +229,13 @@ impl Switch {
         self.legs.get(&leg).map(|leg| leg.call)
     }
 
-    fn settle(&mut self, now: Instant) {
+    pub(crate) fn settle(&mut self, now: Instant) {
         self.drain_sip(now);
         self.arm_registrations();
         self.tell_line_statuses();
     }
 
-    fn drain_sip(&mut self, now: Instant) {
+    pub(crate) fn drain_sip(&mut self, now: Instant) {
         while let Some(event) = self.ua.poll_event() {
             self.handle_sip(event, now);
         }

@@ -61,8 +61,13 @@ impl Browser {
 
     /// Whether `voice` came in within the last `span`.
     pub(crate) fn heard(&self, voice: &str, since: Instant) -> bool {
-        self.peers.values().any(|peer| {
-            peer.heard.iter().rev().take_while(|(at, _)| *at >= since).any(|(_, v)| v == voice.as_bytes())
+        self.heard_since(since).any(|heard| heard == voice.as_bytes())
+    }
+
+    pub(crate) fn heard_since(&self, since: Instant) -> impl Iterator<Item = &[u8]> {
+        self.peers.values().flat_map(move |peer| {
+            let heard = peer.heard.iter().rev().take_while(move |(at, _)| *at >= since);
+            heard.map(|(_, voice)| voice.as_slice())
         })
     }
 

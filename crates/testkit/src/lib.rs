@@ -19,8 +19,10 @@
 mod browser;
 mod desk_phone;
 mod peer;
+mod sip_phone;
 mod world;
 
 pub use browser::Browser;
 pub use desk_phone::DeskPhone;
+pub use sip_phone::SipPhone;
 pub use world::World;

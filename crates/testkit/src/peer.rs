@@ -24,6 +24,8 @@ pub(crate) struct Peer {
     pub address: SocketAddr,
     pub connected: bool,
     pub microphone: bool,
+    /// The payload type of what was agreed on.
+    payload_type: u8,
     /// What came in, with the time at which it came.
     pub heard: Vec<(Instant, Vec<u8>)>,
     pub outbox: VecDeque<Transmit>,
@@ -50,6 +52,7 @@ impl Peer {
             address,
             connected: false,
             microphone: true,
+            payload_type: OPUS,
             heard: Vec::new(),
             outbox: VecDeque::new(),
             direction: Direction::SendRecv,
@@ -86,6 +89,7 @@ impl Peer {
 
     pub fn take_answer(&mut self, answer: &str) {
         let pending = self.pending.take().expect("an offer is out");
+        self.payload_type = first_payload_type(answer);
         let answer = SdpAnswer::from_sdp_string(answer).expect("the server's answer parses");
         self.rtc.sdp_api().accept_answer(pending, answer).expect("the server's answer fits the offer");
     }
@@ -94,6 +98,7 @@ impl Peer {
         let offer = SdpOffer::from_sdp_string(offer).expect("the server's offer parses");
         let answer =
             self.rtc.sdp_api().accept_offer(offer).expect("the server's offer can be taken").to_sdp_string();
+        self.payload_type = first_payload_type(&answer);
         self.mid = answer.lines().find_map(|line| line.strip_prefix("a=mid:")).map(Mid::from);
         answer
     }
@@ -114,9 +119,10 @@ impl Peer {
         let Some(mid) = self.mid else { return };
         let mut api = self.rtc.direct_api();
         let Some(stream) = api.stream_tx_by_mid(mid, None) else { return };
-        self.timestamp = self.timestamp.wrapping_add(960);
+        let samples = if self.payload_type == OPUS { 960 } else { 160 };
+        self.timestamp = self.timestamp.wrapping_add(samples);
         stream.write_rtp(RtpWrite::new(
-            OPUS.into(),
+            self.payload_type.into(),
             self.sequence.into(),
             self.timestamp,
             wall,
@@ -160,6 +166,12 @@ impl Peer {
             }
         }
     }
+}
+
+/// The first payload type of an answer is what is sent from then on.
+fn first_payload_type(answer: &str) -> u8 {
+    let line = answer.lines().find_map(|line| line.strip_prefix("m=audio "));
+    line.and_then(|line| line.split(' ').nth(2)).and_then(|first| first.parse().ok()).unwrap_or(OPUS)
 }
 
 fn engine_direction(direction: Direction) -> EngineDirection {

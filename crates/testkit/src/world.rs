@@ -1,16 +1,18 @@
 use std::collections::BTreeMap;
 
-use media::{Certificate, Plane};
+use media::{Certificate, Plane, RtpConfig};
 use model::{LineId, UserId};
 use sip::{FlowId, Transport, digest::Ha1};
 use softphone::{CallState, Command as PhoneCommand, LineAccount, PhoneCallId};
 use switch::{
-    CallEnded, Command, Config, Directory, Fact, Identity, Line, PhoneFact, PhoneFactKind, Refusal, Switch,
+    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneFact, PhoneFactKind, Refusal,
+    Switch,
 };
 use timing::{Duration, Instant};
 
 use crate::browser::{Browser, LISTENED};
 use crate::desk_phone::DeskPhone;
+use crate::sip_phone::SipPhone;
 
 const STEP: Duration = Duration::from_millis(5);
 /// No story waits longer for anything it expects.
@@ -27,11 +29,12 @@ pub struct World {
     pub now: Instant,
     /// The server's calls.
     pub switch: Switch,
-    plane: Plane,
+    pub(crate) plane: Plane,
     pub(crate) epoch: std::time::Instant,
     /// By the name of the page, which for a user's first page is his own.
     browsers: BTreeMap<String, Browser>,
     pub(crate) desk_phones: BTreeMap<String, DeskPhone>,
+    pub(crate) sip_phones: BTreeMap<String, SipPhone>,
     /// Connections that pages have lost and the server has not noticed.
     pub(crate) half_open: Vec<FlowId>,
     lines: Vec<(String, Line)>,
@@ -61,10 +64,16 @@ impl World {
                 epoch,
                 certificate: Certificate::generate().expect("a key pair"),
                 seed: [9; 32],
+            })
+            .with_rtp(RtpConfig {
+                addresses: vec!["127.0.0.1".parse().expect("an address")],
+                ports: 20_000..=20_199,
+                reserved: vec![7000..=7000, 20_000..=20_199],
             }),
             epoch,
             browsers: BTreeMap::new(),
             desk_phones: BTreeMap::new(),
+            sip_phones: BTreeMap::new(),
             half_open: Vec::new(),
             lines: Vec::new(),
             next_flow: 0,
@@ -86,6 +95,19 @@ impl World {
             full_name: name.to_owned(),
         };
         self.lines.push((name.to_owned(), line));
+        let devices = self.lines.iter().map(|(owner, line)| {
+            let name = format!("desk-{owner}");
+            let ha1 = Ha1::new(&name, "hotdesk", PASSWORD);
+            Device { name, account: line.account.clone(), ha1 }
+        });
+        let directory = Directory::new(self.lines.iter().map(|(_, line)| line.clone()));
+        self.switch.set_directory(directory.with_devices(devices));
+        self
+    }
+
+    /// Takes the passwords of all desk phones away.
+    #[must_use]
+    pub fn without_devices(mut self) -> Self {
         self.switch.set_directory(Directory::new(self.lines.iter().map(|(_, line)| line.clone())));
         self
     }
@@ -209,13 +231,36 @@ impl World {
 
     /// Whether `name` has heard `voice` just now.
     pub fn hears(&self, name: &str, voice: &str) -> bool {
-        let since = Instant::from_micros(self.now.as_micros().saturating_sub(LISTENED.as_micros() as u64));
-        self.browser(name).heard(voice, since)
+        let since = self.listened_since();
+        match self.sip_phones.get(name) {
+            Some(phone) => phone.heard(voice.as_bytes(), since),
+            None => self.browser(name).heard(voice, since),
+        }
+    }
+
+    /// Whether `name` has heard something just now that nobody has said: music or a tone.
+    pub fn hears_a_sound(&self, name: &str) -> bool {
+        let since = self.listened_since();
+        let is_sound = |heard: &[u8]| {
+            !heard.starts_with(b"desk-") && !self.lines.iter().any(|(n, _)| n.as_bytes() == heard)
+        };
+        match self.sip_phones.get(name) {
+            Some(phone) => phone.heard_since(since).any(is_sound),
+            None => self.browser(name).heard_since(since).any(is_sound),
+        }
+    }
+
+    fn listened_since(&self) -> Instant {
+        Instant::from_micros(self.now.as_micros().saturating_sub(LISTENED.as_micros() as u64))
     }
 
     /// Whether `name` has heard nothing at all just now.
     pub fn hears_nobody(&self, name: &str) -> bool {
-        !self.lines.iter().any(|(voice, _)| self.hears(name, voice))
+        let since = self.listened_since();
+        match self.sip_phones.get(name) {
+            Some(phone) => phone.heard_since(since).next().is_none(),
+            None => self.browser(name).heard_since(since).next().is_none(),
+        }
     }
 
     /// What the user was told of his calls, in order.
@@ -272,13 +317,16 @@ impl World {
         for browser in self.browsers.values_mut() {
             browser.tick(now, wall);
         }
+        self.tick_sip_phones();
         loop {
             let mut moved = self.collect();
+            moved |= self.serve_ports();
             for page in &pages {
                 moved |= self.connect(page);
                 moved |= self.carry_from(page);
             }
             moved |= self.carry_from_desk_phones();
+            moved |= self.carry_from_sip_phones();
             moved |= self.carry_to_phones(wall);
             if !moved {
                 return;
@@ -303,12 +351,16 @@ impl World {
 
     /// A connection on which the owner of the line has logged in.
     pub(crate) fn new_flow(&mut self, line: &Line) -> FlowId {
-        self.next_flow += 1;
-        let flow = FlowId(self.next_flow);
+        let flow = self.next_flow_id();
         let ha1 = Ha1::new(&line.account, "hotdesk", PASSWORD);
         let identity = Identity { user: line.user, account: line.account.clone(), ha1 };
         self.switch.open_flow(flow, Transport::Wss, identity, self.now);
         flow
+    }
+
+    pub(crate) fn next_flow_id(&mut self) -> FlowId {
+        self.next_flow += 1;
+        FlowId(self.next_flow)
     }
 
     fn carry_from(&mut self, page: &str) -> bool {
@@ -347,9 +399,11 @@ impl World {
             if let Some(phone) = phone {
                 phone.hear(&transmit.bytes, now);
             }
+            self.tell_sip_phone(transmit.flow, &transmit.bytes);
         }
         while let Some(transmit) = self.plane.poll_transmit() {
-            moved |= self.browsers.values_mut().any(|browser| browser.receive(&transmit, now, wall));
+            moved |= self.browsers.values_mut().any(|browser| browser.receive(&transmit, now, wall))
+                || self.sound_for_sip_phone(&transmit);
         }
         moved
     }
@@ -396,6 +450,7 @@ impl Drop for World {
         }
         let open = self.browsers.values().filter_map(|browser| browser.flow);
         let open = open.chain(self.desk_phones.values().map(|phone| phone.flow));
+        let open = open.chain(self.sip_phones.values().map(|phone| phone.flow));
         for flow in open.chain(self.half_open.iter().copied()).collect::<Vec<_>>() {
             self.switch.close_flow(flow, self.now);
         }

@@ -32,16 +32,33 @@ impl FromRequestParts<AppState> for Entrance {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
+        let SideDoor { principal, peer } = SideDoor::from_request_parts(parts, app).await?;
+        let principal = principal.ok_or(refused(ApiError::NO_BEARER))?;
+        Ok(Entrance { principal, peer })
+    }
+}
+
+/// The same where a login is not needed. A token that is given must be good all the same.
+#[derive(Clone, Debug)]
+pub struct SideDoor {
+    /// The user behind the token, if there was one.
+    pub principal: Option<Principal>,
+    /// Where the connection comes from.
+    pub peer: Peer,
+}
+
+impl FromRequestParts<AppState> for SideDoor {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &AppState) -> Result<Self, ApiError> {
         let peer = Peer::from_request_parts(parts, app).await?;
         OriginCheck::from_request_parts(parts, app).await?;
         let parameter =
             Query::<TokenParameter>::try_from_uri(&parts.uri).ok().and_then(|query| query.0.token);
-        let token = match parameter {
-            Some(token) => token,
-            None => Bearer::of(&parts.headers).map_err(|_| refused(ApiError::NO_BEARER))?.0,
-        };
+        let token = parameter.or_else(|| Bearer::of(&parts.headers).ok().map(|bearer| bearer.0));
+        let Some(token) = token else { return Ok(SideDoor { principal: None, peer }) };
         match app.auth.admit(&token).await {
-            Ok(principal) => Ok(Entrance { principal, peer }),
+            Ok(principal) => Ok(SideDoor { principal: Some(principal), peer }),
             Err(error) => Err(refused(error.into())),
         }
     }

@@ -12,7 +12,7 @@ mod standing;
 mod throttle;
 mod tokens;
 
-pub use entrance::Entrance;
+pub use entrance::{Entrance, SideDoor};
 pub use routes::{ApiError, routes, unreadable};
 pub use secret::{ServerSecret, random_bytes};
 pub use sip_secrets::SipSecrets;

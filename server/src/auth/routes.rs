@@ -45,7 +45,7 @@ impl ApiError {
         self.status
     }
 
-    pub(super) fn with_status(self, status: StatusCode) -> Self {
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
         ApiError { status, ..self }
     }
 
@@ -73,7 +73,7 @@ impl ApiError {
         "AuthorizationHeaderNotFound",
         "The Authorization header is missing",
     );
-    pub(super) const NO_BEARER: ApiError = ApiError::new(
+    pub(crate) const NO_BEARER: ApiError = ApiError::new(
         StatusCode::UNAUTHORIZED,
         "BearerNotFound",
         "The Authorization header does not carry a Bearer token",

@@ -238,8 +238,11 @@ pub fn refusal(order: &Order) -> Option<Fact> {
         Order::AcceptOffer { leg, .. }
         | Order::MakeOffer { leg, .. }
         | Order::AcceptAnswer { leg, .. }
-        | Order::AcceptReoffer { leg, .. } => Some(refused(*leg)),
-        Order::Echo { .. }
+        | Order::AcceptReoffer { leg, .. }
+        | Order::MakeReoffer { leg, .. } => Some(refused(*leg)),
+        Order::Retract { .. }
+        | Order::Signalled { .. }
+        | Order::Echo { .. }
         | Order::Bridge { .. }
         | Order::Unbridge { .. }
         | Order::Gate { .. }

@@ -251,7 +251,7 @@ impl Entrance {
         let (outbox, frames) = mpsc::channel(OUTBOX);
         let ends = FlowEnds { local: self.local.towards(remote), remote };
         let outbox = outbox.into();
-        if !self.signalling.tell(Wish::StrangerOpened { flow, transport, ends, outbox }).await {
+        if !self.signalling.tell(Wish::StrangerOpened { flow, transport, ends: Some(ends), outbox }).await {
             return;
         }
         let times = Times { patience: self.limits.patience, write: self.limits.write };

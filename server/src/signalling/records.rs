@@ -246,8 +246,8 @@ mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
-    use model::{PhoneNumber, UserId};
-    use store::{Line, Memory, NewLine, NewUser, User};
+    use model::{PhoneNumber, UserId, UserServices};
+    use store::{Device, Line, Memory, NewLine, NewUser, User};
 
     use super::*;
 
@@ -292,6 +292,24 @@ mod tests {
         }
         async fn add_line(&self, line: NewLine) -> Result<Line, StoreError> {
             self.memory.add_line(line).await
+        }
+        async fn lines(&self) -> Result<Vec<Line>, StoreError> {
+            self.memory.lines().await
+        }
+        async fn devices(&self) -> Result<Vec<Device>, StoreError> {
+            self.memory.devices().await
+        }
+        async fn put_device(&self, device: Device) -> Result<(), StoreError> {
+            self.memory.put_device(device).await
+        }
+        async fn remove_device(&self, name: &str) -> Result<bool, StoreError> {
+            self.memory.remove_device(name).await
+        }
+        async fn services(&self) -> Result<Vec<(UserId, UserServices)>, StoreError> {
+            self.memory.services().await
+        }
+        async fn set_services(&self, user: UserId, services: &UserServices) -> Result<(), StoreError> {
+            self.memory.set_services(user, services).await
         }
         async fn call_records_of(&self, user: UserId, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
             self.memory.call_records_of(user, limit).await

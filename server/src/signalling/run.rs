@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{CallId, LegId, SessionId};
 use sip::{FlowEnds, FlowId, Transport};
-use switch::{Command, Directory, Fact, Identity, Line, Switch};
+use switch::{Command, Directory, Fact, Identity, Switch};
 use tokio::sync::{mpsc, oneshot};
 
 use super::echo::EchoTests;
@@ -36,8 +36,8 @@ pub enum Wish {
         flow: FlowId,
         /// What carries it.
         transport: Transport,
-        /// Where it begins and ends.
-        ends: FlowEnds,
+        /// Where it begins and ends; not known of a WebSocket.
+        ends: Option<FlowEnds>,
         /// Where its messages go.
         outbox: Outbox,
     },
@@ -65,8 +65,8 @@ pub enum Wish {
         /// What.
         command: Command,
     },
-    /// The lines have changed.
-    Lines(Vec<Line>),
+    /// The lines or their devices have changed.
+    Directory(Directory),
     /// The server stops: end all calls, then say so.
     Drain(oneshot::Sender<()>),
 }
@@ -227,7 +227,7 @@ impl Outlets {
                     self.cti.tell(cti::Wish::Refused { session, refusal }).await;
                 }
             }
-            Wish::Lines(lines) => switch.set_directory(Directory::new(lines)),
+            Wish::Directory(directory) => switch.set_directory(directory),
             Wish::Drain(_) => unreachable!("the loop takes it"),
         }
     }

@@ -148,7 +148,7 @@ impl Port {
         let ends = FlowEnds { local: self.local.towards(address), remote: address };
         let (transport, outbox) = (Transport::Udp, Outbox::Peer(peer));
         !self.shutdown.has_begun()
-            && self.signalling.try_tell(Wish::StrangerOpened { flow, transport, ends, outbox })
+            && self.signalling.try_tell(Wish::StrangerOpened { flow, transport, ends: Some(ends), outbox })
     }
 
     fn obey(&mut self, order: Order) {

@@ -1,10 +1,11 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use timing::Instant;
 
 use super::{Agreed, BrowserLeg, Frame, Fresh, Leg, Output, RtpLeg};
+use crate::codec::CodecPreference;
 use crate::order::LegFigures;
-use crate::sdp::Unsupported;
+use crate::sdp::{Direction, Unsupported};
 
 /// A leg of either kind; it never changes its kind.
 pub(crate) enum AnyLeg {
@@ -14,10 +15,45 @@ pub(crate) enum AnyLeg {
 
 impl AnyLeg {
     /// The peer's answer to our offer.
-    pub(crate) fn accept_answer(&mut self, answer: &str, now: Instant) -> Result<Agreed, Unsupported> {
+    pub(crate) fn accept_answer(
+        &mut self,
+        fresh: &Fresh,
+        answer: &str,
+        now: Instant,
+    ) -> Result<Agreed, Unsupported> {
         match self {
             AnyLeg::Browser(leg) => leg.accept_answer(answer, now),
-            AnyLeg::Rtp(leg) => leg.accept_answer(answer, now),
+            AnyLeg::Rtp(leg) => leg.accept_answer(fresh, answer, now),
+        }
+    }
+
+    /// A later offer of ours.
+    pub(crate) fn make_reoffer(
+        &mut self,
+        direction: Direction,
+        codecs: &CodecPreference,
+        now: Instant,
+    ) -> Result<String, Unsupported> {
+        match self {
+            AnyLeg::Browser(leg) => leg.make_reoffer(direction, now),
+            AnyLeg::Rtp(leg) => leg.make_reoffer(direction, codecs),
+        }
+    }
+
+    /// The peer has not taken our later offer.
+    pub(crate) fn retract(&mut self) {
+        match self {
+            AnyLeg::Browser(leg) => leg.retract(),
+            AnyLeg::Rtp(leg) => leg.retract(),
+        }
+    }
+
+    /// The peer's signalling comes from another address now.
+    pub(crate) fn signalled(&mut self, from: IpAddr) {
+        match self {
+            // which has its own way to find the peer: ICE
+            AnyLeg::Browser(_) => {}
+            AnyLeg::Rtp(leg) => leg.signalled(from),
         }
     }
 

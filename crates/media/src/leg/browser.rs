@@ -24,7 +24,7 @@ use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
 use crate::codec::{Codec, Content};
 use crate::order::{LegFigures, Transmit};
-use crate::sdp::{Direction, Origin, Payload};
+use crate::sdp::{Direction, Layout, Origin, Payload};
 use paths::Paths;
 use sources::{Newcomer, Sources};
 
@@ -49,6 +49,9 @@ pub(crate) struct BrowserLeg {
     rtc: Rtc,
     mid: Mid,
     origin: Origin,
+    layout: Layout,
+    /// What we do at most: less than `sendrecv` while we hold the peer.
+    own: Direction,
     negotiation: Negotiation,
     payloads: Vec<Payload>,
     link: Link,
@@ -72,24 +75,32 @@ pub(crate) struct BrowserLeg {
 }
 
 /// Where the leg stands between offer and answer.
+///
+/// | from      | offer of ours | answer taken | retracted | offer of the peer |
+/// | Offered   | refused       | Settled      | Offered   | refused           |
+/// | Settled   | Reoffered     | refused      | Settled   | Settled           |
+/// | Reoffered | refused       | Settled      | Settled   | refused           |
 enum Negotiation {
-    /// We have offered these codecs.
-    Offered {
-        pending: SdpPendingOffer,
-        codecs: Vec<Codec>,
-    },
+    /// Our first.
+    Offered(Offer),
     Settled(Settled),
+    /// A later one of ours; what was settled before still holds.
+    Reoffered(Offer, Settled),
     /// An answer went wrong half-way.
     Failed,
+}
+
+/// What we have offered.
+struct Offer {
+    pending: SdpPendingOffer,
+    codecs: Vec<Codec>,
+    direction: Direction,
 }
 
 /// What the last offer and answer said of the peer.
 struct Settled {
     agreed: Agreed,
     fingerprint: String,
-    peer_mid: Option<String>,
-    /// The place of its audio stream among its m-lines.
-    index: usize,
 }
 
 /// | from | checks and handshake done | nothing heard | heard again | closed by peer |
@@ -208,12 +219,14 @@ impl Leg for BrowserLeg {
     }
 
     fn hears(&self) -> bool {
-        self.link == Link::Up && matches!(self.direction(), Some(Direction::SendRecv | Direction::RecvOnly))
+        let wants = self.agreed().is_some_and(|agreed| agreed.direction.receives());
+        self.link == Link::Up && self.own.sends() && wants
     }
 
     // what a peer sends us on `sendonly` is the microphone of one who holds
     fn speaks(&self) -> bool {
-        self.link == Link::Up && self.direction() == Some(Direction::SendRecv)
+        let speaks = self.agreed().is_some_and(|agreed| agreed.direction == Direction::SendRecv);
+        self.link == Link::Up && self.own.receives() && speaks
     }
 
     fn figures(&self) -> LegFigures {
@@ -234,13 +247,6 @@ impl BrowserLeg {
     /// Our ICE user fragment, by which checks for this leg are known. It changes with an ICE restart.
     pub(crate) fn ufrag(&mut self) -> String {
         self.rtc.direct_api().local_ice_credentials().ufrag
-    }
-
-    fn direction(&self) -> Option<Direction> {
-        match &self.negotiation {
-            Negotiation::Settled(settled) => Some(settled.agreed.direction),
-            Negotiation::Offered { .. } | Negotiation::Failed => None,
-        }
     }
 
     /// Lets the engine's time pass, then takes out what it has.
@@ -406,8 +412,7 @@ impl BrowserLeg {
     /// authenticate it.
     fn expect_source(&mut self, bytes: &[u8], now: Instant) {
         let Some((number, ssrc)) = sources::rtp_source(bytes) else { return };
-        let settled = matches!(self.negotiation, Negotiation::Settled(_));
-        if !settled || !self.payloads.iter().any(|payload| payload.number == number) {
+        if self.agreed().is_none() || !self.payloads.iter().any(|payload| payload.number == number) {
             return;
         }
         let Some(Newcomer { ssrc, instead_of }) = self.sources.admit(ssrc) else { return };

@@ -9,7 +9,7 @@ mod reports;
 mod sequence;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use timing::{Duration, Instant};
 
@@ -47,6 +47,8 @@ pub(crate) struct RtpLeg {
     /// The address in it is where we receive RTP; RTCP comes to the next port.
     origin: Origin,
     secure: Sdes,
+    /// What we do at most: less than `sendrecv` while we hold the peer.
+    own: Direction,
     negotiation: Negotiation,
     /// What the peer sends by, and what we send by: each side names its own numbers.
     receives: Vec<Payload>,
@@ -71,20 +73,38 @@ pub(crate) struct RtpLeg {
 }
 
 /// Where the leg stands between offer and answer.
+///
+/// | from      | offer of ours | answer taken | retracted | offer of the peer |
+/// | Offered   | refused       | Settled      | Offered   | refused           |
+/// | Settled   | Reoffered     | refused      | Settled   | Settled           |
+/// | Reoffered | refused       | Settled      | Settled   | refused           |
 enum Negotiation {
-    /// We have offered these.
-    Offered {
-        codecs: Vec<Codec>,
-        profile: Profile,
-        crypto: Vec<Crypto>,
-    },
+    /// Our first.
+    Offered(Offer),
     Settled(Settled),
+    /// A later one of ours; what was settled before still holds.
+    Reoffered(Offer, Settled),
+}
+
+/// What we have offered.
+#[derive(Clone)]
+struct Offer {
+    codecs: Vec<Codec>,
+    payloads: Vec<Payload>,
+    profile: Profile,
+    crypto: Vec<Crypto>,
+    direction: Direction,
+    /// The m-lines, which the answer has too.
+    sections: Vec<Option<String>>,
 }
 
 /// What the last offer and answer said.
+#[derive(Clone)]
 struct Settled {
     agreed: Agreed,
+    profile: Profile,
     protection: Option<(Suite, MasterKey)>,
+    sections: Vec<Option<String>>,
 }
 
 /// | from    | peer's address known | nothing heard | heard again |
@@ -172,12 +192,13 @@ impl Leg for RtpLeg {
 
     fn hears(&self) -> bool {
         // a peer that is lost may still hear
-        self.link != Link::Waiting
-            && matches!(self.direction(), Some(Direction::SendRecv | Direction::RecvOnly))
+        let wants = self.direction().is_some_and(Direction::receives);
+        self.link != Link::Waiting && self.own.sends() && wants
     }
 
     fn speaks(&self) -> bool {
-        self.link != Link::Waiting && self.direction() == Some(Direction::SendRecv)
+        let speaks = self.direction() == Some(Direction::SendRecv);
+        self.link != Link::Waiting && self.own.receives() && speaks
     }
 
     fn figures(&self) -> LegFigures {
@@ -196,10 +217,16 @@ impl Leg for RtpLeg {
 }
 
 impl RtpLeg {
+    /// The peer's signalling comes from here now, as do the descriptions that follow.
+    pub(crate) fn signalled(&mut self, from: IpAddr) {
+        self.rtp.move_signalling(from);
+        self.rtcp.move_signalling(from);
+    }
+
     fn settled(&self) -> Option<&Settled> {
         match &self.negotiation {
-            Negotiation::Settled(settled) => Some(settled),
-            Negotiation::Offered { .. } => None,
+            Negotiation::Settled(settled) | Negotiation::Reoffered(_, settled) => Some(settled),
+            Negotiation::Offered(_) => None,
         }
     }
 
@@ -348,7 +375,7 @@ impl RtpLeg {
 
     fn watch(&mut self, now: Instant) {
         // a peer that only listens, and keeps no reports, rightly says nothing
-        if matches!(self.direction(), None | Some(Direction::RecvOnly | Direction::Inactive)) {
+        if !self.own.receives() || !self.direction().is_some_and(Direction::sends) {
             self.heard = now;
         }
         if self.link == Link::Up && now.since(self.heard) >= LOST_AFTER {

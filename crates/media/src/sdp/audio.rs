@@ -117,18 +117,20 @@ impl Audio {
         self.mid.as_ref().filter(spellable).map_or("0", String::as_str)
     }
 
-    /// The direction as the engine is told it, which decides what it answers.
+    /// What to answer as one who does no more than `own`.
     ///
     /// Nothing of a peer that holds is passed on, so a `sendonly` is answered with `inactive` (RFC 3264 §6.1).
     /// SIPml5 takes no other answer: it takes its own stream out of the connection while it says `sendonly`.
-    fn engine_direction(&self) -> Direction {
+    pub(crate) fn answer_direction(&self, own: Direction) -> Direction {
         match self.direction {
             Direction::SendOnly => Direction::Inactive,
-            other => other,
+            other => other.mirrored().within(own),
         }
     }
 
     /// A description of this stream alone, for the engine, with these payload types.
+    ///
+    /// The engine is told of no direction but `sendrecv`: it gates nothing by it, and what it writes is dressed.
     ///
     /// There are no candidates in it: as ICE-lite we only answer checks, so that a peer cannot make us send
     /// anywhere by writing an address. Neither are the peer's RTP sources and the mid of its packets: the leg
@@ -140,13 +142,12 @@ impl Audio {
             sdp,
             "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {mid}\r\n\
              m=audio 9 UDP/TLS/RTP/SAVPF {}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na=ice-ufrag:{}\r\n\
-             a=ice-pwd:{}\r\na=fingerprint:{}\r\na=setup:{}\r\na=rtcp-mux\r\na={}\r\n",
+             a=ice-pwd:{}\r\na=fingerprint:{}\r\na=setup:{}\r\na=rtcp-mux\r\na=sendrecv\r\n",
             numbers.join(" "),
             self.ufrag,
             self.password,
             self.fingerprint,
             self.setup,
-            self.engine_direction(),
         );
         if let Some(id) = self.audio_level {
             let _ = write!(sdp, "a=extmap:{id} {AUDIO_LEVEL_URI}\r\n");

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Audio, Description};
+use super::{Audio, Description, Direction, MediaSection, Payload};
 
 /// Who we are in the descriptions of one leg.
 #[derive(Clone, Debug)]
@@ -14,100 +14,172 @@ pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
 }
 
-/// Dresses the engine's offer: real address and port, complete candidates.
-pub(crate) fn dress_offer(engine: &str, origin: &Origin) -> String {
-    let mut sdp = session(engine, origin, None);
-    sdp.push_str(&audio_section(engine, origin, None));
-    sdp
+/// How the two sides arrange their descriptions, which stays the same while a leg lives (RFC 3264 §8).
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    profile: String,
+    /// Of the audio stream; none where the peer does not name its streams.
+    mid: Option<String>,
+    bundled: bool,
+    mux: bool,
+    /// All m-lines: those refused, and `None` in the place of the audio stream.
+    sections: Vec<Option<Refused>>,
 }
 
-/// Dresses the engine's answer in the style of the peer's `offer`, whose audio stream is `audio`.
-pub(crate) fn dress_answer(engine: &str, origin: &Origin, offer: &Description<'_>, audio: &Audio) -> String {
-    let mut sdp = session(engine, origin, Some((offer, audio)));
-    for (index, media) in offer.media.iter().enumerate() {
-        if index == audio.index {
-            sdp.push_str(&audio_section(engine, origin, Some((offer, audio))));
-            continue;
+/// An m-line that we cannot serve.
+#[derive(Clone, Debug)]
+struct Refused {
+    line: String,
+    mid: Option<String>,
+    is_rtp: bool,
+}
+
+/// What a description of ours is made of, beside what the engine says.
+pub(crate) struct Dress<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) layout: &'a Layout,
+    pub(crate) direction: Direction,
+    /// The payload types to name; of the engine's, the others are left out.
+    pub(crate) payloads: &'a [Payload],
+}
+
+impl Layout {
+    /// That of a first offer of ours, whose one stream is `mid`.
+    pub(crate) fn ours(mid: &str) -> Layout {
+        Layout {
+            profile: "UDP/TLS/RTP/SAVPF".into(),
+            mid: Some(mid.into()),
+            bundled: true,
+            mux: true,
+            sections: vec![None],
         }
-        let formats = if media.formats.is_empty() { "0".to_owned() } else { media.formats.join(" ") };
-        let _ = write!(sdp, "m={} 0 {} {formats}\r\nc={}\r\n", media.kind, media.profile, connection(origin));
-        if let Some(mid) = media.attribute("mid") {
+    }
+
+    /// That of a peer's `offer`, whose audio stream is `audio`.
+    pub(crate) fn of(offer: &Description<'_>, audio: &Audio) -> Layout {
+        let media = &offer.media[audio.index];
+        let bundled = audio
+            .mid
+            .as_deref()
+            .is_some_and(|mid| offer.bundle().is_some_and(|bundle| bundle.contains(&mid)));
+        let refuse = |media: &MediaSection<'_>| {
+            let formats = if media.formats.is_empty() { "0".to_owned() } else { media.formats.join(" ") };
+            Refused {
+                line: format!("m={} 0 {} {formats}", media.kind, media.profile),
+                mid: media.attribute("mid").map(str::to_owned),
+                is_rtp: media.is_rtp(),
+            }
+        };
+        let sections = offer.media.iter().enumerate();
+        Layout {
+            profile: media.profile.to_owned(),
+            mid: audio.mid.clone(),
+            bundled,
+            mux: media.has_flag("rtcp-mux"),
+            sections: sections.map(|(index, media)| (index != audio.index).then(|| refuse(media))).collect(),
+        }
+    }
+
+    /// The mid that the peer knows the audio stream by.
+    pub(crate) fn mid(&self) -> Option<&str> {
+        self.mid.as_deref()
+    }
+
+    /// The place of the audio stream.
+    pub(crate) fn index(&self) -> usize {
+        self.sections.iter().position(Option::is_none).unwrap_or_default()
+    }
+
+    pub(crate) fn media_count(&self) -> usize {
+        self.sections.len()
+    }
+}
+
+impl Dress<'_> {
+    /// Dresses a description of the engine's for the peer: real address and port, complete candidates, the
+    /// peer's own profile, m-lines and mids.
+    pub(crate) fn dress(&self, engine: &str) -> String {
+        let mut sdp = self.session(engine);
+        for section in &self.layout.sections {
+            match section {
+                None => self.audio(&mut sdp, engine),
+                Some(refused) => self.refused(&mut sdp, refused),
+            }
+        }
+        sdp
+    }
+
+    fn session(&self, engine: &str) -> String {
+        let Origin { id, version, .. } = self.origin;
+        let mut sdp = format!("v=0\r\no=- {id} {version} IN {}\r\ns=-\r\nt=0 0\r\n", address(self.origin));
+        for line in engine.lines().take_while(|line| !line.starts_with("m=")) {
+            if line.starts_with("a=group:") {
+                if let Some(mid) = self.layout.mid().filter(|_| self.layout.bundled) {
+                    let _ = write!(sdp, "a=group:BUNDLE {mid}\r\n");
+                }
+                continue;
+            }
+            // offered by nobody, used by nobody: our one header extension fits the one-byte form
+            if line.starts_with("a=") && line != "a=extmap-allow-mixed" {
+                let _ = write!(sdp, "{line}\r\n");
+            }
+        }
+        sdp
+    }
+
+    fn audio(&self, sdp: &mut String, engine: &str) {
+        let Dress { origin, layout, .. } = self;
+        let lines = || engine.lines().skip_while(|line| !line.starts_with("m="));
+        let last_candidate = lines().filter(|line| line.starts_with("a=candidate:")).last();
+        for line in lines() {
+            if line.starts_with("m=") {
+                let formats = line.split_ascii_whitespace().skip(3).filter(|format| self.names(format));
+                let formats: Vec<&str> = formats.collect();
+                let port = origin.address.port();
+                let _ = write!(sdp, "m=audio {port} {} {}\r\n", layout.profile, formats.join(" "));
+                let _ = write!(sdp, "c={}\r\n", connection(origin));
+            } else if line.starts_with("a=rtcp:") {
+                let _ = write!(sdp, "a=rtcp:{} {}\r\n", origin.address.port(), connection(origin));
+            } else if line.starts_with("a=mid:") {
+                if let Some(mid) = layout.mid() {
+                    let _ = write!(sdp, "a=mid:{mid}\r\n");
+                }
+            } else if Direction::from_attribute(line.strip_prefix("a=").unwrap_or_default()).is_some() {
+                let _ = write!(sdp, "a={}\r\n", self.direction);
+            } else if line == "a=rtcp-mux" && !layout.mux {
+                continue;
+            } else if self.keeps(line) {
+                let _ = write!(sdp, "{line}\r\n");
+            }
+            if last_candidate == Some(line) {
+                sdp.push_str("a=end-of-candidates\r\n");
+            }
+        }
+    }
+
+    fn keeps(&self, line: &str) -> bool {
+        let Some(attribute) = line.strip_prefix("a=") else { return false };
+        let of_payload =
+            ["rtpmap:", "fmtp:", "rtcp-fb:"].iter().find_map(|name| attribute.strip_prefix(name));
+        match of_payload {
+            Some(value) => value.split(' ').next().is_some_and(|number| number == "*" || self.names(number)),
+            None => attribute != "end-of-candidates" && !attribute.starts_with("ice-options:"),
+        }
+    }
+
+    fn names(&self, number: &str) -> bool {
+        self.payloads.iter().any(|payload| number.parse() == Ok(payload.number))
+    }
+
+    fn refused(&self, sdp: &mut String, refused: &Refused) {
+        let _ = write!(sdp, "{}\r\nc={}\r\n", refused.line, connection(self.origin));
+        if let Some(mid) = &refused.mid {
             let _ = write!(sdp, "a=mid:{mid}\r\n");
         }
-        if media.is_rtp() {
+        if refused.is_rtp {
             sdp.push_str("a=inactive\r\n");
         }
     }
-    sdp
-}
-
-fn session(engine: &str, origin: &Origin, answered: Option<(&Description<'_>, &Audio)>) -> String {
-    let Origin { id, version, .. } = origin;
-    let mut sdp = format!("v=0\r\no=- {id} {version} IN {}\r\ns=-\r\nt=0 0\r\n", address(origin));
-    for line in engine.lines().take_while(|line| !line.starts_with("m=")) {
-        let keep = match answered {
-            _ if line.starts_with("a=group:") => {
-                let mid = group_mid(engine, answered);
-                if let Some(mid) = mid {
-                    let _ = write!(sdp, "a=group:BUNDLE {mid}\r\n");
-                }
-                false
-            }
-            // offered by nobody, used by nobody: our two header extensions fit the one-byte form
-            _ if line == "a=extmap-allow-mixed" => false,
-            _ => line.starts_with("a="),
-        };
-        if keep {
-            let _ = write!(sdp, "{line}\r\n");
-        }
-    }
-    sdp
-}
-
-/// The mid to bundle: none where the peer's offer had no group with its audio stream in it.
-fn group_mid<'a>(engine: &'a str, answered: Option<(&Description<'_>, &'a Audio)>) -> Option<&'a str> {
-    match answered {
-        Some((offer, audio)) => {
-            let mid = audio.mid.as_deref()?;
-            offer.bundle()?.contains(&mid).then_some(mid)
-        }
-        None => engine.lines().find_map(|line| line.strip_prefix("a=mid:")),
-    }
-}
-
-fn audio_section(engine: &str, origin: &Origin, answered: Option<(&Description<'_>, &Audio)>) -> String {
-    let mut sdp = String::with_capacity(engine.len());
-    let lines = || engine.lines().skip_while(|line| !line.starts_with("m="));
-    let last_candidate = lines().filter(|line| line.starts_with("a=candidate:")).last();
-    for line in lines() {
-        let words = || line.split_ascii_whitespace();
-        if line.starts_with("m=") {
-            let own = words().nth(2).unwrap_or_default();
-            let profile = answered.map_or(own, |(offer, audio)| offer.media[audio.index].profile);
-            let formats: Vec<&str> = words().skip(3).collect();
-            let _ = write!(sdp, "m=audio {} {profile} {}\r\n", origin.address.port(), formats.join(" "));
-            let _ = write!(sdp, "c={}\r\n", connection(origin));
-        } else if line.starts_with("a=rtcp:") {
-            let _ = write!(sdp, "a=rtcp:{} {}\r\n", origin.address.port(), connection(origin));
-        } else if line.starts_with("a=mid:") && answered.is_some() {
-            if let Some(mid) = answered.and_then(|(_, audio)| audio.mid.as_deref()) {
-                let _ = write!(sdp, "a=mid:{mid}\r\n");
-            }
-        } else if line == "a=rtcp-mux" {
-            if answered.is_none_or(|(offer, audio)| offer.media[audio.index].has_flag("rtcp-mux")) {
-                sdp.push_str("a=rtcp-mux\r\n");
-            }
-        } else if line.starts_with("a=")
-            && line != "a=end-of-candidates"
-            && !line.starts_with("a=ice-options:")
-        {
-            let _ = write!(sdp, "{line}\r\n");
-        }
-        if last_candidate == Some(line) {
-            sdp.push_str("a=end-of-candidates\r\n");
-        }
-    }
-    sdp
 }
 
 pub(super) fn address(origin: &Origin) -> String {
@@ -125,6 +197,7 @@ pub(super) fn connection(origin: &Origin) -> String {
 mod tests {
     use super::super::samples;
     use super::*;
+    use crate::codec::{Codec, Content};
 
     /// An answer as the engine writes it.
     const ENGINE: &str = "v=0\r\no=engine 77 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
@@ -142,7 +215,14 @@ mod tests {
     fn answer(offer: &str) -> String {
         let description = Description::parse(offer).expect("a sample");
         let audio = Audio::find(&description).expect("a sample");
-        dress_answer(ENGINE, &origin(), &description, &audio)
+        let layout = Layout::of(&description, &audio);
+        dress(&layout, Direction::SendRecv)
+    }
+
+    fn dress(layout: &Layout, direction: Direction) -> String {
+        let payload = |number, usage| Payload { number, usage };
+        let payloads = [payload(111, Content::Audio(Codec::Opus)), payload(110, Content::Events(48_000))];
+        Dress { origin: &origin(), layout, direction, payloads: &payloads }.dress(ENGINE)
     }
 
     fn has(sdp: &str, line: &str) -> bool {
@@ -191,9 +271,25 @@ mod tests {
     }
 
     #[test]
+    fn a_later_offer_of_ours_keeps_the_arrangement_and_names_one_direction() {
+        let description = Description::parse(samples::FIREFOX).expect("a sample");
+        let audio = Audio::find(&description).expect("a sample");
+        let layout = Layout::of(&description, &audio);
+        let sdp = dress(&layout, Direction::SendOnly);
+        assert_eq!((layout.media_count(), layout.index(), layout.mid()), (2, 0, Some("0")));
+        assert!(has(&sdp, "a=sendonly") && !has(&sdp, "a=sendrecv"), "{sdp}");
+        assert!(has(&sdp, "m=video 0 UDP/TLS/RTP/SAVPF 120 124"), "{sdp}");
+        let narrow =
+            Dress { origin: &origin(), layout: &layout, direction: Direction::Inactive, payloads: &[] };
+        assert!(!narrow.dress(ENGINE).contains("rtpmap"));
+    }
+
+    #[test]
     fn an_ipv6_address_is_written_as_one() {
         let six = Origin { address: "[2001:db8::7]:7000".parse().expect("an address"), ..origin() };
-        let sdp = dress_offer(ENGINE, &six);
+        let layout = Layout::ours("0");
+        let sdp = Dress { origin: &six, layout: &layout, direction: Direction::SendRecv, payloads: &[] }
+            .dress(ENGINE);
         assert!(has(&sdp, "c=IN IP6 2001:db8::7") && has(&sdp, "o=- 5 3 IN IP6 2001:db8::7"), "{sdp}");
     }
 }

@@ -18,7 +18,7 @@ use std::fmt;
 
 pub(crate) use audio::{Audio, Payload};
 pub(crate) use crypto::Crypto;
-pub(crate) use dress::{Origin, dress_answer, dress_offer};
+pub(crate) use dress::{Dress, Layout, Origin};
 pub(crate) use gate::{Description, MediaSection};
 pub(crate) use plain::{PlainAudio, PlainStream, Profile, plain_payloads};
 pub use unsupported::Unsupported;
@@ -41,6 +41,35 @@ pub enum Direction {
 }
 
 impl Direction {
+    const fn of(sends: bool, receives: bool) -> Direction {
+        match (sends, receives) {
+            (true, true) => Direction::SendRecv,
+            (true, false) => Direction::SendOnly,
+            (false, true) => Direction::RecvOnly,
+            (false, false) => Direction::Inactive,
+        }
+    }
+
+    /// Whether the writer sends.
+    pub const fn sends(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::SendOnly)
+    }
+
+    /// Whether the writer wants to be sent something.
+    pub const fn receives(self) -> bool {
+        matches!(self, Direction::SendRecv | Direction::RecvOnly)
+    }
+
+    /// The same seen from the other side (RFC 3264 §6.1).
+    pub(crate) const fn mirrored(self) -> Direction {
+        Direction::of(self.receives(), self.sends())
+    }
+
+    /// What is left of it for one who does no more than `limit`.
+    pub(crate) const fn within(self, limit: Direction) -> Direction {
+        Direction::of(self.sends() && limit.sends(), self.receives() && limit.receives())
+    }
+
     fn from_attribute(name: &str) -> Option<Direction> {
         match name {
             "sendrecv" => Some(Direction::SendRecv),
@@ -107,6 +136,16 @@ mod tests {
         assert_eq!(offered_codecs(samples::FIREFOX), Ok(vec![Opus, G722, Pcmu, Pcma]));
         assert_eq!(offered_codecs(samples::SIPML5), Ok(vec![Opus, Pcmu, Pcma]));
         assert_eq!(offered_codecs(samples::PCMU_ONLY), Ok(vec![Pcmu]));
+    }
+
+    #[test]
+    fn a_direction_is_mirrored_and_limited_way_by_way() {
+        use Direction::{Inactive, RecvOnly, SendOnly, SendRecv};
+        let all = [SendRecv, SendOnly, RecvOnly, Inactive];
+        assert_eq!(all.map(Direction::mirrored), [SendRecv, RecvOnly, SendOnly, Inactive]);
+        assert_eq!(all.map(|direction| direction.within(SendOnly)), [SendOnly, SendOnly, Inactive, Inactive]);
+        assert_eq!(all.map(|direction| direction.within(SendRecv)), all);
+        assert_eq!(all.map(|direction| direction.within(Inactive)), [Inactive; 4]);
     }
 
     #[test]

@@ -126,8 +126,9 @@ impl PlainAudio {
             .collect()
     }
 
-    pub(crate) fn media_count(&self) -> usize {
-        self.sections.len()
+    /// Its m-lines, to be written into descriptions of ours: `None` in the place of the audio stream.
+    pub(crate) fn sections(&self) -> &[Option<String>] {
+        &self.sections
     }
 }
 
@@ -142,18 +143,11 @@ pub(crate) struct PlainStream<'a> {
 }
 
 impl PlainStream<'_> {
-    /// A description of this stream alone.
-    pub(crate) fn offer(&self) -> String {
+    /// A description with m-lines that are there already, in their order: all others are refused
+    /// (RFC 3264 §6, §8).
+    pub(crate) fn among(&self, sections: &[Option<String>]) -> String {
         let mut sdp = self.session();
-        self.section(&mut sdp);
-        sdp
-    }
-
-    /// The answer to the offer that `audio` was found in: its m-lines in their order, all others refused
-    /// (RFC 3264 §6).
-    pub(crate) fn answer(&self, audio: &PlainAudio) -> String {
-        let mut sdp = self.session();
-        for section in &audio.sections {
+        for section in sections {
             match section {
                 Some(refused) => sdp.push_str(refused),
                 None => self.section(&mut sdp),
@@ -197,20 +191,26 @@ impl PlainStream<'_> {
     }
 }
 
-/// The payload types of our own offers: the static ones where there are, and events on every clock in use.
-pub(crate) fn plain_payloads(codecs: &[Codec]) -> Vec<Payload> {
-    let number = |codec: &Codec| match codec {
-        Codec::Opus => 111,
-        Codec::G722 => 9,
-        Codec::Pcmu => 0,
-        Codec::Pcma => 8,
+/// The payload types of our own offers: those `known` already, which keep their meaning (RFC 3264 §8.3.2), else
+/// the static ones where there are; and events on every clock in use.
+pub(crate) fn plain_payloads(codecs: &[Codec], known: &[Payload]) -> Vec<Payload> {
+    let usual = |usage| match usage {
+        Content::Audio(Codec::Opus) => 111,
+        Content::Audio(Codec::G722) => 9,
+        Content::Audio(Codec::Pcmu) => 0,
+        Content::Audio(Codec::Pcma) => 8,
+        Content::Events(8_000) => 101,
+        Content::Events(_) => 110,
     };
-    let mut payloads: Vec<Payload> =
-        codecs.iter().map(|codec| Payload { number: number(codec), usage: Content::Audio(*codec) }).collect();
-    for (number, rate) in [(101, 8_000), (110, 48_000)] {
-        if codecs.iter().any(|codec| codec.clock_rate() == rate) {
-            payloads.push(Payload { number, usage: Content::Events(rate) });
-        }
+    let clocks = [8_000, 48_000].into_iter();
+    let clocks = clocks.filter(|rate| codecs.iter().any(|codec| codec.clock_rate() == *rate));
+    let usages = codecs.iter().copied().map(Content::Audio).chain(clocks.map(Content::Events));
+    let mut payloads: Vec<Payload> = Vec::new();
+    for usage in usages {
+        let kept = known.iter().find(|payload| payload.usage == usage).map(|payload| payload.number);
+        let is_free = |number: &u8| !known.iter().chain(&payloads).any(|payload| payload.number == *number);
+        let number = kept.or_else(|| std::iter::once(usual(usage)).chain(96..=127).find(is_free));
+        payloads.extend(number.map(|number| Payload { number, usage }));
     }
     payloads
 }

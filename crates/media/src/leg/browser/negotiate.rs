@@ -10,22 +10,23 @@ use timing::Instant;
 use super::engine::{Fresh, Shared, offered_payloads};
 use super::paths::Paths;
 use super::sources::Sources;
-use super::{BrowserLeg, FIGURES_EVERY, Link, Negotiation, Settled, WATCH_EVERY};
+use super::{BrowserLeg, FIGURES_EVERY, Link, Negotiation, Offer, Settled, WATCH_EVERY};
 use crate::codec::{Codec, CodecPreference, Content};
 use crate::leg::reception::Reception;
 use crate::leg::splice::Splice;
 use crate::leg::telephone_event::TelephoneEvents;
 use crate::leg::{Agreed, Leg as _, Output};
-use crate::sdp::{Audio, Description, Origin, Payload, Unsupported, dress_answer, dress_offer};
+use crate::sdp::{Audio, Description, Direction, Dress, Layout, Origin, Payload, Unsupported};
 
 /// Offer and answer (RFC 3264, RFC 8829).
 impl BrowserLeg {
-    /// A leg from a peer's first offer, and our answer to it.
+    /// A leg from a peer's first offer, and our answer to it, in which we do no more than `own`.
     pub(crate) fn accept_offer(
         shared: &Arc<Shared>,
         fresh: &Fresh,
         offer: &str,
         codecs: &CodecPreference,
+        own: Direction,
         now: Instant,
     ) -> Result<(BrowserLeg, String), Unsupported> {
         let description = Description::parse(offer)?;
@@ -35,9 +36,11 @@ impl BrowserLeg {
         let mut rtc = shared.engine(fresh, &payloads, now);
         let mid = Mid::from(audio.engine_mid());
         let answer = take_offer(&mut rtc, &audio.for_engine(audio.engine_mid(), &payloads))?;
-        let settled = Negotiation::Settled(Settled::of(&audio, codec));
-        let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, settled, payloads, now);
-        let answer = leg.dress(|origin| dress_answer(&answer, origin, &description, &audio));
+        let layout = Layout::of(&description, &audio);
+        let settled = Negotiation::Settled(Settled::of(&audio, codec, audio.direction));
+        let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, layout, settled, payloads, now);
+        leg.own = own;
+        let answer = leg.dress(&answer, audio.answer_direction(own));
         leg.drain(now);
         Ok((leg, answer))
     }
@@ -60,46 +63,106 @@ impl BrowserLeg {
         let Some((offer, pending)) = changes.apply() else {
             return Err(Unsupported::Engine { what: "nothing to offer".into() });
         };
-        let offered = Negotiation::Offered { pending, codecs };
-        let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, offered, payloads, now);
-        let offer = leg.dress(|origin| dress_offer(&offer.to_sdp_string(), origin));
+        let offered = Offer { pending, codecs, direction: Direction::SendRecv };
+        let (layout, offered) = (Layout::ours(&mid), Negotiation::Offered(offered));
+        let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, layout, offered, payloads, now);
+        let offer = leg.dress(&offer.to_sdp_string(), Direction::SendRecv);
         leg.drain(now);
         Ok((leg, offer))
     }
 
-    /// The peer's answer to our offer. An answer that does not pass the gate leaves the offer standing.
+    /// A later offer of ours, to say which way we want sound to flow from now on. Its codec is the one in use.
+    pub(crate) fn make_reoffer(&mut self, direction: Direction, now: Instant) -> Result<String, Unsupported> {
+        let Negotiation::Settled(settled) = &self.negotiation else {
+            return Err(Unsupported::OutOfOrder { what: "an offer of ours waits for its answer" });
+        };
+        if self.link == Link::Closed {
+            return Err(Unsupported::OutOfOrder { what: "the peer has closed its side" });
+        }
+        let codec = settled.agreed.codec;
+        let mut changes = self.rtc.sdp_api();
+        // without a change there is no offer; to the engine the stream is `sendrecv` before and after
+        changes.set_direction(self.mid, EngineDirection::Inactive);
+        changes.set_direction(self.mid, EngineDirection::SendRecv);
+        let Some((offer, pending)) = changes.apply() else {
+            return Err(Unsupported::Engine { what: "nothing to offer".into() });
+        };
+        let offered = Offer { pending, codecs: vec![codec], direction };
+        self.negotiation = match std::mem::replace(&mut self.negotiation, Negotiation::Failed) {
+            Negotiation::Settled(settled) => Negotiation::Reoffered(offered, settled),
+            other => other,
+        };
+        self.payloads.retain(|payload| match payload.usage {
+            Content::Audio(known) => known == codec,
+            Content::Events(rate) => rate == codec.clock_rate(),
+        });
+        let offer = self.dress(&offer.to_sdp_string(), direction);
+        self.drain(now);
+        Ok(offer)
+    }
+
+    /// Takes a later offer of ours back that the peer has not taken: all is as it was before.
+    pub(crate) fn retract(&mut self) {
+        self.negotiation = match std::mem::replace(&mut self.negotiation, Negotiation::Failed) {
+            Negotiation::Reoffered(_, settled) => Negotiation::Settled(settled),
+            other => other,
+        };
+    }
+
+    /// The peer's answer to our offer. An answer that does not pass the gate leaves the offer standing; one that
+    /// the engine does not take ends it, and what was settled before still holds.
     pub(crate) fn accept_answer(&mut self, answer: &str, now: Instant) -> Result<Agreed, Unsupported> {
-        let Negotiation::Offered { codecs, .. } = &self.negotiation else {
-            return Err(Unsupported::OutOfOrder { what: "no offer of ours waits for an answer" });
+        let (offered, before) = match &self.negotiation {
+            Negotiation::Offered(offered) => (offered, None),
+            Negotiation::Reoffered(offered, before) => (offered, Some(before)),
+            Negotiation::Settled(_) | Negotiation::Failed => return Err(NO_OFFER),
         };
         let description = Description::parse(answer)?;
-        if description.media.len() != 1 {
+        if description.media.len() != self.layout.media_count() {
             return Err(Unsupported::AnswerMismatch { what: "number of m-lines" });
         }
         let audio = Audio::find(&description)?;
-        if audio.mid.as_deref().is_some_and(|mid| mid != &*self.mid) {
+        if audio.index != self.layout.index() {
+            return Err(Unsupported::AnswerMismatch { what: "place of the audio stream" });
+        }
+        if audio.mid.is_some() && self.layout.mid().is_some() && audio.mid.as_deref() != self.layout.mid() {
             return Err(Unsupported::AnswerMismatch { what: "mid" });
+        }
+        // the engine keeps its first fingerprint for good
+        if before.is_some_and(|before| before.fingerprint != audio.fingerprint) {
+            return Err(Unsupported::AnswerMismatch { what: "fingerprint" });
         }
         let answered = |payload: &Payload| audio.payloads.contains(payload);
         let payloads: Vec<Payload> = self.payloads.iter().copied().filter(answered).collect();
         let accepted = |codec: &Codec| {
             let usage = Content::Audio(*codec);
-            codecs.contains(codec) && payloads.iter().any(|payload| payload.usage == usage)
+            offered.codecs.contains(codec) && payloads.iter().any(|payload| payload.usage == usage)
         };
         // the answerer's first is what it will send (RFC 3264 §6.1)
         let codec = audio.codecs().into_iter().find(accepted).ok_or(Unsupported::NoCommonCodec)?;
-        let settled = Settled::of(&audio, codec);
+        // an answer goes no further than the offer (RFC 3264 §6.1)
+        let direction = audio.direction.within(offered.direction.mirrored());
+        let settled = Settled::of(&audio, codec, direction);
         let agreed = settled.agreed;
         let engine_answer =
             SdpAnswer::from_sdp_string(&audio.for_engine(&self.mid, &payloads)).map_err(engine)?;
-        let Negotiation::Offered { pending, .. } =
-            std::mem::replace(&mut self.negotiation, Negotiation::Failed)
-        else {
-            return Err(Unsupported::OutOfOrder { what: "no offer of ours waits for an answer" });
+        let (offered, before) = match std::mem::replace(&mut self.negotiation, Negotiation::Failed) {
+            Negotiation::Offered(offered) => (offered, None),
+            Negotiation::Reoffered(offered, before) => (offered, Some(before)),
+            Negotiation::Settled(_) | Negotiation::Failed => return Err(NO_OFFER),
         };
-        self.rtc.sdp_api().accept_answer(pending, engine_answer).map_err(engine)?;
+        let was_settled = before.is_some();
+        if let Err(error) = self.rtc.sdp_api().accept_answer(offered.pending, engine_answer) {
+            self.negotiation = before.map_or(Negotiation::Failed, Negotiation::Settled);
+            return Err(engine(error));
+        }
         self.negotiation = Negotiation::Settled(settled);
+        self.own = offered.direction;
         self.payloads = payloads;
+        if was_settled {
+            self.audio_heard = now;
+            self.splice.interrupt();
+        }
         self.drain(now);
         Ok(agreed)
     }
@@ -123,10 +186,10 @@ impl BrowserLeg {
         if audio.fingerprint != before.fingerprint || self.link == Link::Closed {
             return self.start_over(fresh, offer, codec, now);
         }
-        if audio.index != before.index {
+        if audio.index != self.layout.index() {
             return Err(Unsupported::OutOfOrder { what: "the audio stream moved to another m-line" });
         }
-        if audio.mid.is_some() && before.peer_mid.is_some() && audio.mid != before.peer_mid {
+        if audio.mid.is_some() && self.layout.mid().is_some() && audio.mid.as_deref() != self.layout.mid() {
             return Err(Unsupported::OutOfOrder { what: "the audio stream changed its mid" });
         }
         let payloads = audio.payloads_for(codec);
@@ -145,12 +208,13 @@ impl BrowserLeg {
         if self.ufrag() != former {
             self.paths.clear();
         }
-        let settled = Settled::of(&audio, codec);
+        let settled = Settled::of(&audio, codec, audio.direction);
         let agreed = settled.agreed;
         self.negotiation = Negotiation::Settled(settled);
+        self.layout = Layout::of(&description, &audio);
         self.audio_heard = now;
         self.splice.interrupt();
-        let answer = self.dress(|origin| dress_answer(&answer, origin, &description, &audio));
+        let answer = self.dress(&answer, audio.answer_direction(self.own));
         self.drain(now);
         Ok((answer, agreed))
     }
@@ -165,7 +229,7 @@ impl BrowserLeg {
         let only = CodecPreference::Only(vec![codec]);
         let shared = Arc::clone(&self.shared);
         let fresh = Fresh { origin: self.origin.id, ..fresh.copy() };
-        let (mut leg, answer) = BrowserLeg::accept_offer(&shared, &fresh, offer, &only, now)?;
+        let (mut leg, answer) = BrowserLeg::accept_offer(&shared, &fresh, offer, &only, self.own, now)?;
         // the session is the same one to the peer's signalling
         let old_version = format!("o=- {} {} ", leg.origin.id, leg.origin.version);
         leg.origin.version = self.origin.version + 1;
@@ -195,6 +259,7 @@ impl BrowserLeg {
         fresh: &Fresh,
         rtc: Rtc,
         mid: Mid,
+        layout: Layout,
         negotiation: Negotiation,
         payloads: Vec<Payload>,
         now: Instant,
@@ -206,6 +271,8 @@ impl BrowserLeg {
             rtc,
             mid,
             origin: Origin { id: fresh.origin, version: 0, address },
+            layout,
+            own: Direction::SendRecv,
             negotiation,
             payloads,
             link: Link::New,
@@ -228,29 +295,27 @@ impl BrowserLeg {
         }
     }
 
-    /// Dresses a description under the next version number.
-    fn dress(&mut self, dress: impl FnOnce(&Origin) -> String) -> String {
+    /// Dresses a description of the engine's under the next version number.
+    fn dress(&mut self, engine: &str, direction: Direction) -> String {
         self.origin.version += 1;
-        dress(&self.origin)
+        let (origin, layout, payloads) = (&self.origin, &self.layout, &self.payloads[..]);
+        Dress { origin, layout, direction, payloads }.dress(engine)
     }
 
     /// What is agreed, once it is.
     pub(crate) fn agreed(&self) -> Option<Agreed> {
         match &self.negotiation {
-            Negotiation::Settled(settled) => Some(settled.agreed),
-            Negotiation::Offered { .. } | Negotiation::Failed => None,
+            Negotiation::Settled(settled) | Negotiation::Reoffered(_, settled) => Some(settled.agreed),
+            Negotiation::Offered(_) | Negotiation::Failed => None,
         }
     }
 }
 
+const NO_OFFER: Unsupported = Unsupported::OutOfOrder { what: "no offer of ours waits for an answer" };
+
 impl Settled {
-    fn of(audio: &Audio, codec: Codec) -> Settled {
-        Settled {
-            agreed: Agreed { codec, direction: audio.direction },
-            fingerprint: audio.fingerprint.clone(),
-            peer_mid: audio.mid.clone(),
-            index: audio.index,
-        }
+    fn of(audio: &Audio, codec: Codec, direction: Direction) -> Settled {
+        Settled { agreed: Agreed { codec, direction }, fingerprint: audio.fingerprint.clone() }
     }
 }
 

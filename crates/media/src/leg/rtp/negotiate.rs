@@ -9,7 +9,7 @@ use super::keypad::Keypad;
 use super::outgoing::Outgoing;
 use super::path::{Path, Policy};
 use super::reports::Reports;
-use super::{FIGURES_EVERY, LATCH_WITHIN, Link, Negotiation, RtpLeg, Settled, WATCH_EVERY};
+use super::{FIGURES_EVERY, LATCH_WITHIN, Link, Negotiation, Offer, RtpLeg, Settled, WATCH_EVERY};
 use crate::codec::{Codec, CodecPreference};
 use crate::leg::splice::Splice;
 use crate::leg::telephone_event::TelephoneEvents;
@@ -41,8 +41,15 @@ impl RtpLeg {
         now: Instant,
     ) -> Result<(RtpLeg, String), Unsupported> {
         let codec = codecs.choose(&audio.codecs()).ok_or(Unsupported::NoCommonCodec)?;
-        let offered = Negotiation::Offered { codecs: vec![], profile: audio.profile, crypto: vec![] };
-        let mut leg = RtpLeg::new(setup, offered, now);
+        let nothing = Offer {
+            codecs: vec![],
+            payloads: vec![],
+            profile: audio.profile,
+            crypto: vec![],
+            direction: Direction::SendRecv,
+            sections: vec![None],
+        };
+        let mut leg = RtpLeg::new(setup, Negotiation::Offered(nothing), now);
         let answer = leg.answer(setup.fresh, audio, codec, now);
         Ok((leg, answer))
     }
@@ -62,57 +69,131 @@ impl RtpLeg {
         let crypto: Vec<Crypto> =
             (1..).zip(suites).map(|(tag, suite)| Crypto { tag, suite: *suite, key }).collect();
         let profile = if setup.secure == Sdes::Required { Profile::Savp } else { Profile::Avp };
-        let payloads = plain_payloads(&codecs);
-        let offered = Negotiation::Offered { codecs, profile, crypto: crypto.clone() };
-        let mut leg = RtpLeg::new(setup, offered, now);
-        leg.origin.version += 1;
-        let stream = PlainStream {
-            origin: &leg.origin,
-            profile,
-            payloads: &payloads,
-            direction: Direction::SendRecv,
-            crypto: &crypto,
-            mux: false,
-        };
-        let offer = stream.offer();
-        leg.receives = payloads;
+        let payloads = plain_payloads(&codecs, &[]);
+        let (direction, sections) = (Direction::SendRecv, vec![None]);
+        let offered = Offer { codecs, payloads, profile, crypto, direction, sections };
+        let mut leg = RtpLeg::new(setup, Negotiation::Offered(offered.clone()), now);
+        let offer = leg.write(&offered, false);
+        leg.receives = offered.payloads;
         Ok((leg, offer))
     }
 
+    /// A later offer of ours: which way we want sound to flow from now on, and by which codecs.
+    pub(crate) fn make_reoffer(
+        &mut self,
+        direction: Direction,
+        codecs: &CodecPreference,
+    ) -> Result<String, Unsupported> {
+        let Negotiation::Settled(settled) = &self.negotiation else {
+            return Err(Unsupported::OutOfOrder { what: "an offer of ours waits for its answer" });
+        };
+        let settled = settled.clone();
+        let mut codecs_offered = codecs.to_offer();
+        if *codecs == CodecPreference::Any {
+            // a hold shall not change the codec
+            let in_use = settled.agreed.codec;
+            codecs_offered.sort_by_key(|codec| *codec != in_use);
+        }
+        if codecs_offered.is_empty() {
+            return Err(Unsupported::NoCommonCodec);
+        }
+        let payloads = plain_payloads(&codecs_offered, &self.receives);
+        let own_key = |(suite, _)| Crypto { tag: 1, suite, key: self.own_key };
+        let offered = Offer {
+            codecs: codecs_offered,
+            payloads,
+            profile: settled.profile,
+            crypto: settled.protection.map(own_key).into_iter().collect(),
+            direction,
+            sections: settled.sections.clone(),
+        };
+        let offer = self.write(&offered, self.mux);
+        // the peer may send by them before its answer is here (RFC 3264 §8.3.2)
+        let known = self.receives.clone();
+        let new = |payload: &&Payload| !known.iter().any(|known| known.number == payload.number);
+        self.receives.extend(offered.payloads.iter().filter(new));
+        self.negotiation = Negotiation::Reoffered(offered, settled);
+        Ok(offer)
+    }
+
+    /// Takes a later offer of ours back that the peer has not taken: all is as it was before.
+    pub(crate) fn retract(&mut self) {
+        if let Negotiation::Reoffered(_, settled) = &self.negotiation {
+            self.negotiation = Negotiation::Settled(settled.clone());
+            self.receives.retain(|payload| self.sends.iter().any(|sent| sent.usage == payload.usage));
+        }
+    }
+
+    fn write(&mut self, offer: &Offer, mux: bool) -> String {
+        self.origin.version += 1;
+        let stream = PlainStream {
+            origin: &self.origin,
+            profile: offer.profile,
+            payloads: &offer.payloads,
+            direction: offer.direction,
+            crypto: &offer.crypto,
+            mux,
+        };
+        stream.among(&offer.sections)
+    }
+
     /// The peer's answer to our offer. One that is refused leaves the offer standing.
-    pub(crate) fn accept_answer(&mut self, answer: &str, now: Instant) -> Result<Agreed, Unsupported> {
-        let Negotiation::Offered { codecs, profile, crypto } = &self.negotiation else {
-            return Err(Unsupported::OutOfOrder { what: "no offer of ours waits for an answer" });
+    pub(crate) fn accept_answer(
+        &mut self,
+        fresh: &Fresh,
+        answer: &str,
+        now: Instant,
+    ) -> Result<Agreed, Unsupported> {
+        let (offered, before) = match &self.negotiation {
+            Negotiation::Offered(offered) => (offered, None),
+            Negotiation::Reoffered(offered, before) => (offered, Some(before)),
+            Negotiation::Settled(_) => {
+                return Err(Unsupported::OutOfOrder { what: "no offer of ours waits for an answer" });
+            }
         };
         let audio = PlainAudio::find(&Description::parse(answer)?, self.secure)?;
-        if audio.media_count() != 1 {
+        let place = |sections: &[Option<String>]| sections.iter().position(Option::is_none);
+        if audio.sections().len() != offered.sections.len() {
             return Err(Unsupported::AnswerMismatch { what: "number of m-lines" });
         }
-        if audio.profile != *profile {
+        if place(audio.sections()) != place(&offered.sections) {
+            return Err(Unsupported::AnswerMismatch { what: "place of the audio stream" });
+        }
+        if audio.profile != offered.profile {
             return Err(Unsupported::AnswerMismatch { what: "profile" });
         }
         // the answerer's first is what it will send (RFC 3264 §6.1)
-        let codec = audio.codecs().into_iter().find(|codec| codecs.contains(codec));
+        let codec = audio.codecs().into_iter().find(|codec| offered.codecs.contains(codec));
         let codec = codec.ok_or(Unsupported::NoCommonCodec)?;
         let protection = match audio.crypto.as_slice() {
             [] => None,
             [theirs] => {
-                let ours = crypto.iter().find(|ours| ours.tag == theirs.tag && ours.suite == theirs.suite);
+                let fits = |ours: &&Crypto| ours.tag == theirs.tag && ours.suite == theirs.suite;
+                let ours = offered.crypto.iter().find(fits);
                 ours.ok_or(Unsupported::AnswerMismatch { what: "crypto suite" })?;
                 Some((theirs.suite, theirs.key))
             }
             _ => return Err(Unsupported::AnswerMismatch { what: "more than one crypto suite" }),
         };
+        let protected_before = before.map(|before| before.protection);
+        if protected_before.is_some_and(|before| before.is_some() && protection.is_none()) {
+            return Err(Unsupported::Protection { what: "it was protected before" });
+        }
+        let (payloads, direction) = (offered.payloads.clone(), offered.direction);
         let sends = audio.payloads_for(codec);
         let wanted = |payload: &Payload| sends.iter().any(|sent| sent.usage == payload.usage);
-        let mut receives: Vec<Payload> = self.receives.iter().copied().filter(wanted).collect();
+        let mut receives: Vec<Payload> = payloads.iter().copied().filter(wanted).collect();
         // some send by their own numbers instead of those we offered
-        receives
-            .extend(sends.iter().filter(|sent| !self.receives.iter().any(|own| own.number == sent.number)));
-        self.outgoing.sealer = protection.map(|(suite, _)| Sealer::new(suite, &self.own_key));
-        self.incoming.opener = protection.map(|(suite, key)| Opener::new(suite, &key));
-        (self.sends, self.receives) = (sends, receives);
-        Ok(self.settle(&audio, codec, protection, now))
+        receives.extend(sends.iter().filter(|sent| !payloads.iter().any(|own| own.number == sent.number)));
+        if protected_before != Some(protection) {
+            self.protect(fresh, protection);
+        }
+        (self.sends, self.receives, self.own) = (sends, receives, direction);
+        let agreed = self.settle(&audio, codec, protection, direction, now);
+        if protected_before.is_some() {
+            self.interrupt_after_negotiation(now);
+        }
+        Ok(agreed)
     }
 
     /// A later offer of the peer: hold, resume, or another device. On an error the media goes on as before.
@@ -122,7 +203,7 @@ impl RtpLeg {
         offer: &str,
         now: Instant,
     ) -> Result<(String, Agreed), Unsupported> {
-        let Some(Settled { agreed, protection }) = self.settled() else {
+        let Negotiation::Settled(Settled { agreed, protection, .. }) = &self.negotiation else {
             return Err(Unsupported::OutOfOrder { what: "an offer of ours waits for its answer" });
         };
         let codec = agreed.codec;
@@ -155,18 +236,18 @@ impl RtpLeg {
         self.sends = audio.payloads_for(codec);
         self.receives.clone_from(&self.sends);
         self.mux = audio.mux;
-        let agreed = self.settle(audio, codec, protection, now);
+        let agreed = self.settle(audio, codec, protection, Direction::SendRecv, now);
         self.origin.version += 1;
         let own = chosen.map(|crypto| Crypto { key: self.own_key, ..*crypto });
         let stream = PlainStream {
             origin: &self.origin,
             profile: audio.profile,
             payloads: &self.sends,
-            direction: mirrored(agreed.direction),
+            direction: agreed.direction.mirrored().within(self.own),
             crypto: own.as_slice(),
             mux: self.mux,
         };
-        stream.answer(audio)
+        stream.among(audio.sections())
     }
 
     /// Takes the peer's new key. Whoever has one may be another device, which would take our rollover counter
@@ -185,10 +266,13 @@ impl RtpLeg {
         audio: &PlainAudio,
         codec: Codec,
         protection: Option<(Suite, MasterKey)>,
+        offered: Direction,
         now: Instant,
     ) -> Agreed {
-        let agreed = Agreed { codec, direction: audio.direction };
-        self.negotiation = Negotiation::Settled(Settled { agreed, protection });
+        // an answer goes no further than the offer (RFC 3264 §6.1)
+        let agreed = Agreed { codec, direction: audio.direction.within(offered.mirrored()) };
+        let (profile, sections) = (audio.profile, audio.sections().to_vec());
+        self.negotiation = Negotiation::Settled(Settled { agreed, profile, protection, sections });
         self.rtp.describe(audio.rtp, Some(now + LATCH_WITHIN));
         // reports come seldom, so that the first may take its time
         self.rtcp.describe(audio.rtcp, None);
@@ -212,6 +296,7 @@ impl RtpLeg {
         RtpLeg {
             origin: Origin { id: *origin, version: 0, address: setup.local },
             secure: setup.secure,
+            own: Direction::SendRecv,
             negotiation,
             receives: Vec::new(),
             sends: Vec::new(),
@@ -232,15 +317,5 @@ impl RtpLeg {
             audio_heard: now,
             silent: false,
         }
-    }
-}
-
-/// What we answer to the peer's direction (RFC 3264 §6.1).
-fn mirrored(direction: Direction) -> Direction {
-    match direction {
-        Direction::SendRecv => Direction::SendRecv,
-        Direction::SendOnly => Direction::RecvOnly,
-        Direction::RecvOnly => Direction::SendOnly,
-        Direction::Inactive => Direction::Inactive,
     }
 }

@@ -104,6 +104,11 @@ impl Path {
         }
     }
 
+    /// The peer's signalling comes from elsewhere now; it opens no window by itself: a description does.
+    pub(super) fn move_signalling(&mut self, signalled: IpAddr) {
+        self.signalled = signalled.to_canonical();
+    }
+
     /// Takes what a new description says, which may be nothing, and opens the window.
     pub(super) fn describe(&mut self, described: Option<SocketAddr>, until: Option<Instant>) {
         self.settled = false;

@@ -47,7 +47,7 @@ fn answered(sdp: &str, secure: Sdes, codec: Codec) -> String {
         crypto,
         mux: audio.mux,
     };
-    stream.answer(&audio)
+    stream.among(audio.sections())
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn a_refused_stream_and_an_unknown_place_are_no_audio_and_no_address() {
 #[test]
 fn our_offer_has_events_on_every_clock_in_use() {
     let origin = Origin { id: 5, version: 1, address: address("[2001:db8::7]:20000").expect("an address") };
-    let payloads = plain_payloads(&Codec::ALL);
+    let payloads = plain_payloads(&Codec::ALL, &[]);
     let stream = PlainStream {
         origin: &origin,
         profile: Profile::Avp,
@@ -169,7 +169,7 @@ fn our_offer_has_events_on_every_clock_in_use() {
         crypto: &[],
         mux: false,
     };
-    let sdp = stream.offer();
+    let sdp = stream.among(&[None]);
     for line in [
         "c=IN IP6 2001:db8::7",
         "m=audio 20000 RTP/AVP 111 9 0 8 101 110",
@@ -181,5 +181,5 @@ fn our_offer_has_events_on_every_clock_in_use() {
         assert!(sdp.lines().any(|known| known == line), "{line} missing in\n{sdp}");
     }
     assert_eq!(find(&sdp, Never).expect("our own offer").codecs(), Codec::ALL);
-    assert_eq!(plain_payloads(&[Codec::Pcmu]).len(), 2);
+    assert_eq!(plain_payloads(&[Codec::Pcmu], &[]).len(), 2);
 }

@@ -1,0 +1,123 @@
+//! Who asks: by the login behind a page's connection, or by digest with every request (RFC 3261 §22, RFC 8760).
+
+use sip::FlowId;
+use sip::digest::{Algorithm, Authorization, Challenger, DigestFailure};
+use timing::Instant;
+
+use crate::guesses::Guesses;
+use crate::switch::{Config, Switch};
+
+/// Makes challenges and counts who fails them.
+pub(crate) struct Doorman {
+    for_browsers: Challenger,
+    for_devices: Challenger,
+    guesses: Guesses,
+}
+
+/// Somebody who has proved who he is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Proven {
+    /// The line's SIP account.
+    pub account: String,
+    /// The name by which he speaks of himself: the line's account, or that of one of its devices.
+    pub name: String,
+    /// The device, unless it is a page.
+    pub device: Option<String>,
+}
+
+/// The status and the headers of a refusal.
+pub(crate) type RefusedWith = (u16, Vec<(String, String)>);
+
+impl Doorman {
+    pub fn new(config: &Config) -> Self {
+        // SIPml5, which pages made for xuc bring, takes one challenge alone and answers it with MD5, whatever it
+        // says, and JsSIP reads the first alone.
+        let for_browsers = Challenger::new(config.nonce_secret).offering(&[Algorithm::Md5]);
+        Doorman {
+            for_browsers,
+            for_devices: Challenger::new(config.nonce_secret),
+            guesses: Guesses::default(),
+        }
+    }
+}
+
+impl Switch {
+    /// Who sends a request of this method, or how it is refused.
+    pub(crate) fn prove(
+        &mut self,
+        flow: FlowId,
+        method: &str,
+        request_uri: &str,
+        authorization: Option<&Authorization>,
+        now: Instant,
+    ) -> Result<Proven, RefusedWith> {
+        let Some(way) = self.ways.get(&flow) else { return Err((403, Vec::new())) };
+        if let Some(identity) = way.identity.clone() {
+            let verdict = match authorization {
+                None => Err(None),
+                Some(proof) => {
+                    let challenger = &mut self.doorman.for_browsers;
+                    challenger.verify(proof, method, request_uri, &identity.ha1, now).map_err(Some)
+                }
+            };
+            verdict.map_err(|failure| self.challenge(flow, failure, now))?;
+            let own_name = authorization.is_some_and(|proof| proof.username == identity.account);
+            let account = identity.account;
+            let proven = Proven { name: account.clone(), account, device: None };
+            return own_name.then_some(proven).ok_or((403, Vec::new()));
+        }
+        let Some(proof) = authorization else { return Err(self.challenge(flow, None, now)) };
+        let (source, is_websocket) = (way.remote, way.transport.is_websocket());
+        let device = self.directory.device(&proof.username).cloned();
+        // the real phone is not shut out by those who guess its password
+        let is_there = device.as_ref().is_some_and(|device| {
+            let bindings = self.registrar.bindings(&device.account);
+            bindings
+                .iter()
+                .any(|binding| binding.flow == flow && binding.device.as_ref() == Some(&device.name))
+        });
+        if !is_there && !self.doorman.guesses.may_try(&proof.username, source, now) {
+            return Err((403, Vec::new()));
+        }
+        let doorman = &mut self.doorman;
+        let challenger = if is_websocket { &mut doorman.for_browsers } else { &mut doorman.for_devices };
+        let decoy = || challenger.decoy(&proof.username, &self.config.realm);
+        let ha1 = device.as_ref().map_or_else(decoy, |device| device.ha1.clone());
+        if let Err(failure) = challenger.verify(proof, method, request_uri, &ha1, now) {
+            if failure == DigestFailure::Wrong {
+                doorman.guesses.was_wrong(&proof.username, source, now);
+            }
+            return Err(self.challenge(flow, Some(failure), now));
+        }
+        let device = device.ok_or((403, Vec::new()))?;
+        if let Some(way) = self.ways.get_mut(&flow) {
+            way.proven = true;
+        }
+        Ok(Proven { account: device.account, name: device.name.clone(), device: Some(device.name) })
+    }
+
+    /// The refusal of a request whose credentials are missing or fail.
+    fn challenge(&mut self, flow: FlowId, failure: Option<DigestFailure>, now: Instant) -> RefusedWith {
+        let stale = match failure {
+            Some(DigestFailure::Wrong) => return (403, Vec::new()),
+            Some(DigestFailure::UriMismatch) => return (400, Vec::new()),
+            // a nonce that we did not make may stem from before a restart
+            None | Some(DigestFailure::Malformed) => false,
+            Some(DigestFailure::Stale | DigestFailure::Replayed) => true,
+        };
+        let is_browser = self.ways.get(&flow).is_some_and(|way| way.transport.is_websocket());
+        let doorman = &mut self.doorman;
+        let challenger = if is_browser { &mut doorman.for_browsers } else { &mut doorman.for_devices };
+        let challenges = challenger.challenge(&self.config.realm, stale, now);
+        (401, challenges.into_iter().map(|value| ("WWW-Authenticate".to_owned(), value)).collect())
+    }
+
+    /// Takes away the registrations of devices that are no longer there, or no longer belong to that line.
+    pub(crate) fn turn_out_strange_devices(&mut self) {
+        let directory = &self.directory;
+        self.registrar.take_away(|account, binding| {
+            let device = binding.device.as_ref().map(|name| directory.device(name));
+            device.is_some_and(|device| device.is_none_or(|device| device.account != account))
+        });
+    }
+}
