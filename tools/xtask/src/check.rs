@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::attack;
 use crate::fuzz;
 use crate::house::{House, run, seconds, step};
 use crate::npm;
@@ -42,9 +43,13 @@ pub fn test(house: &House) -> Result<bool> {
         Some((server, site)) => {
             report.part("transfer sizes", || sizes::check(house, &site));
             report.part("browser tests", || browser_tests(house, &server, &[]));
+            report.part("attacks", || {
+                attack::against(house, &server, &[])?;
+                Ok(Tally::one(true))
+            });
         }
         None => {
-            for part in ["transfer sizes", "browser tests"] {
+            for part in ["transfer sizes", "browser tests", "attacks"] {
                 report.part(part, || bail!("not possible, for there is no release build"));
             }
         }

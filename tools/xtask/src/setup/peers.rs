@@ -5,23 +5,18 @@ use std::path::Path;
 use super::Scope;
 use crate::house::{run, which};
 
-/// By program, with the Debian package that has it and what needs it first.
-const PEERS: &[(&str, &str, Scope)] = &[
-    ("sipp", "sip-tester", Scope::Check),
-    ("baresip", "baresip-core", Scope::Check),
-    ("kamailio", "kamailio", Scope::Check),
-    ("svcrack", "sipvicious", Scope::Everything),
+/// By program, with the Debian package that has it.
+const PEERS: &[(&str, &str)] = &[
+    ("sipp", "sip-tester"),
+    ("baresip", "baresip-core"),
+    ("kamailio", "kamailio"),
+    ("svcrack", "sipvicious"),
 ];
 
-/// The packages that `scope` needs and this machine lacks.
+/// The packages that `scope` needs and this machine lacks: whoever only builds needs none.
 pub(super) fn missing(scope: Scope) -> Vec<&'static str> {
-    let needed = |from: Scope| match scope {
-        Scope::Build => false,
-        Scope::Check => from == Scope::Check,
-        Scope::Everything => true,
-    };
-    let lacking = PEERS.iter().filter(|(program, _, from)| needed(*from) && which(program).is_none());
-    lacking.map(|(_, package, _)| *package).collect()
+    let needed = if scope == Scope::Build { &[] } else { PEERS };
+    needed.iter().filter(|(program, _)| which(program).is_none()).map(|(_, package)| *package).collect()
 }
 
 /// Stops the services that came with packages just installed: the tests start their own on ports of their own,
@@ -32,17 +27,5 @@ pub(super) fn keep_quiet(installed: &[&str]) {
         if let Err(error) = run(command.args(["disable", "--now", "kamailio"])) {
             println!("   {error:#}; it may be in the way of the demo, which wants the same port");
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_only_builds_needs_none_of_them() {
-        assert_eq!(missing(Scope::Build), Vec::<&str>::new());
-        let everything = missing(Scope::Everything);
-        assert!(missing(Scope::Check).iter().all(|package| everything.contains(package)));
     }
 }
