@@ -17,8 +17,9 @@ use crate::engines;
 use crate::http::accept::{self, Limits};
 use crate::http::{self, Site};
 use crate::limits;
+use crate::outside::{self, Outside};
 use crate::shutdown::{self, Ending, Shutdown};
-use crate::signalling::{self, EchoTests, Kept, Listening, Signalling};
+use crate::signalling::{self, EchoTests, House, Kept, Listening, Signalling};
 use crate::storage::{self, Storage};
 use crate::tls::Tls;
 
@@ -117,9 +118,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 
     let store = storage.store.clone();
     let nonce_secret = auth.sip_secrets.nonce_key();
+    let Outside { plan, connections, trunked } = outside::read(&config, &*store).await?;
     let (signalling, cti, echo_tests) =
-        engines::start(&config, store.clone(), kept.clone(), nonce_secret, clock, &shutdown).await?;
-    let sip = signalling::listen(&config, tls.as_ref(), &signalling, clock, &shutdown)?;
+        engines::start(&config, store.clone(), kept.clone(), nonce_secret, plan, clock, &shutdown).await?;
+    let (sip, ports) = signalling::listen(&config, tls.as_ref(), &signalling, &trunked, clock, &shutdown)?;
+    outside::connect(connections, |dns| House {
+        ports,
+        dns,
+        signalling: signalling.clone(),
+        clock,
+        shutdown: shutdown.clone(),
+    });
     let shared = Shared {
         config,
         clock,

@@ -2,6 +2,8 @@
 //!
 //! Every key stands in `docs/configuration.md`; a test holds that page and the example file against this one.
 
+mod outside;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
+
+pub use outside::{
+    CodecName, Dtmf, FormatName, IdentifyBy, Number, NumberPattern, Numbers, Ringing, Route, Srtp, Trunk,
+    TrunkTransport,
+};
 
 use crate::http::Origins;
 use crate::media::PortRange;
@@ -38,6 +45,17 @@ pub struct Config {
     pub sip: Sip,
     /// Sound.
     pub media: Media,
+    /// How numbers are dialled, and who may call what.
+    pub numbers: Numbers,
+    /// Our numbers.
+    #[serde(rename = "number")]
+    pub dids: Vec<Number>,
+    /// The ways to the outside.
+    #[serde(rename = "trunk")]
+    pub trunks: Vec<Trunk>,
+    /// Which numbers go which way.
+    #[serde(rename = "route")]
+    pub routes: Vec<Route>,
 }
 
 /// Logs.
@@ -143,6 +161,10 @@ impl Default for Config {
             auth: Auth::default(),
             sip: Sip::default(),
             media: Media::default(),
+            numbers: Numbers::default(),
+            dids: Vec::new(),
+            trunks: Vec::new(),
+            routes: Vec::new(),
         }
     }
 }
@@ -320,6 +342,9 @@ impl Config {
         if let Some((_, key, message)) = rules.into_iter().find(|(holds, ..)| !holds) {
             return Err(ConfigError::Unusable { key, message: message.to_owned() });
         }
+        if let Some((key, message)) = self.trunks.iter().find_map(Trunk::fault) {
+            return Err(ConfigError::Unusable { key, message: message.to_owned() });
+        }
         if let Err(error) = EnvFilter::try_new(&self.log.filter) {
             return Err(ConfigError::Unusable { key: "log.filter", message: error.to_string() });
         }
@@ -346,7 +371,7 @@ fn unreachable_kind(address: IpAddr) -> Option<&'static str> {
 }
 
 const VARIABLE_PREFIX: &str = "HOTDESK_";
-const SECTIONS: [&str; 6] = ["log", "tls", "http", "auth", "sip", "media"];
+const SECTIONS: [&str; 7] = ["log", "tls", "http", "auth", "sip", "media", "numbers"];
 /// Variables with our prefix that are for what builds and tests us, and may be set where we run.
 const OF_OUR_TOOLS: [&str; 7] =
     ["ARTEFACTS", "BIN", "CACHE", "CHROMIUM", "E2E_WORKERS", "SITE_DIR", "SITE_FOLDER"];
@@ -520,6 +545,7 @@ mod tests {
             "[sip]\ntls = [\"127.0.0.1:5061\"]",
             "[sip]\nadvertise = \"203.0.113.7:5060\"",
             "[sip]\nadvertise = \"a\\r\\nb\"",
+            "[[trunk]]\nname = \"a\"\naddress = \"b\"\nregister = true",
         ] {
             assert!(load(text, &[]).unwrap().check().is_err(), "{text}");
         }
@@ -545,18 +571,24 @@ mod tests {
         for (key, value) in toml::from_str::<Table>(&all_keys).unwrap() {
             let keys = match value {
                 Value::Table(section) => section.keys().map(|inner| format!("{key}.{inner}")).collect(),
+                Value::Array(tables) => tables
+                    .iter()
+                    .filter_map(Value::as_table)
+                    .flat_map(|table| table.keys().map(|inner| format!("{key}.{inner}")))
+                    .collect(),
                 _ => vec![key],
             };
             for key in keys {
                 assert!(manual.contains(&format!("`{key}`")), "docs/configuration.md does not explain {key}");
             }
         }
-        for section in ["", "[log]", "[tls]", "[http]", "[auth]", "[sip]", "[media]"] {
+        let tables = ["[numbers]", "[[number]]", "[[trunk]]", "[[route]]"];
+        for section in ["", "[log]", "[tls]", "[http]", "[auth]", "[sip]", "[media]"].into_iter().chain(tables) {
             let error = load(&format!("{section}\nx = 1"), &[]).unwrap_err().to_string();
             for key in error.split('`').skip(3).step_by(2) {
                 assert!(
                     all_keys.contains(&format!("{key} = ")) || all_keys.contains(&format!("[{key}]")),
-                    "{key}"
+                    "{section} {key}"
                 );
             }
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use store::Store;
-use switch::Switch;
+use switch::{Plan, Switch};
 use tokio::task::JoinHandle;
 
 use crate::app::media_addresses;
@@ -32,6 +32,7 @@ pub async fn start(
     store: Arc<dyn Store>,
     kept: Kept,
     nonce_secret: [u8; 32],
+    plan: Plan,
     clock: Clock,
     shutdown: &Shutdown,
 ) -> anyhow::Result<(Signalling, Cti, EchoTests)> {
@@ -53,7 +54,13 @@ pub async fn start(
 
     let users = store.users().await?;
     let names = users.iter().map(|user| (user.login.clone(), user.full_name())).collect();
-    let gateway = gateway::Config { domain: DOMAIN.into(), names, ..gateway::Config::default() };
+    let services = store.services().await?;
+    let gateway = gateway::Config {
+        domain: DOMAIN.into(),
+        names,
+        services: services.iter().cloned().collect(),
+        ..gateway::Config::default()
+    };
     cti::spawn(gateway, frames, signalling.clone(), clock);
 
     let mut switch = Switch::new(switch::Config {
@@ -68,15 +75,21 @@ pub async fn start(
     });
     let directory = lines::directory(&*store).await?;
     switch.set_directory(directory.clone());
+    let trunks = plan.trunks.iter().map(|trunk| (trunk.id, trunk.name.clone())).collect();
+    switch.set_plan(plan);
+    switch.set_services(services);
     tokio::spawn(lines::watch(store.clone(), directory, signalling.clone(), shutdown.clone()));
+    let services = signalling::keep_services(store.clone(), shutdown);
     let records = signalling::keep_records(store, kept, shutdown);
     signalling::spawn(
         signalling::Setup {
             switch,
             pool,
+            trunks,
             media_facts,
             cti: cti.clone(),
             records,
+            services,
             echo_tests: echo_tests.clone(),
             clock,
         },

@@ -15,6 +15,7 @@ mod limits;
 mod lines;
 pub mod logging;
 pub mod media;
+mod outside;
 pub mod shutdown;
 pub mod signalling;
 pub mod socket;

@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use rcgen::{CertificateParams, DnType, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
@@ -79,9 +80,19 @@ impl Tls {
     }
 
     /// The same for SIP, which agrees on no protocol inside TLS.
-    pub fn sip_acceptor(&self) -> TlsAcceptor {
-        let mut config = ServerConfig::clone(&self.config);
-        config.alpn_protocols.clear();
+    ///
+    /// Peers are asked for a certificate where somebody verifies it.
+    pub fn sip_acceptor(&self, verifier: Option<Arc<dyn ClientCertVerifier>>) -> TlsAcceptor {
+        let Some(verifier) = verifier else {
+            let mut config = ServerConfig::clone(&self.config);
+            config.alpn_protocols.clear();
+            return TlsAcceptor::from(Arc::new(config));
+        };
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider has the default versions")
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(self.current.clone());
         TlsAcceptor::from(Arc::new(config))
     }
 

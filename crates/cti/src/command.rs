@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::json::{self, Fields, Object};
-use crate::{ConfigObject, List, Malformed};
+use crate::{ConfigObject, Forward, List, Malformed};
 
 /// A wish of the page. Whether it is granted is told by events, not by a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +93,26 @@ pub enum Command {
     CancelTransfer,
     /// Joins the user's two calls to a conference of three.
     Conference,
+    /// Do not disturb, on or off.
+    Dnd {
+        /// Whether it is on.
+        state: bool,
+    },
+    /// The forward when there is no answer.
+    NaFwd {
+        /// Whether, and where to.
+        forward: Forward,
+    },
+    /// The forward of all calls.
+    UncFwd {
+        /// Whether, and where to.
+        forward: Forward,
+    },
+    /// The forward when busy.
+    BusyFwd {
+        /// Whether, and where to.
+        forward: Forward,
+    },
     /// A command that we do not know. Its fields are dropped.
     Unknown {
         /// The text of `command`.
@@ -155,6 +175,10 @@ impl Command {
             "completeTransfer" => Command::CompleteTransfer,
             "cancelTransfer" => Command::CancelTransfer,
             "conference" => Command::Conference,
+            "dnd" => Command::Dnd { state: fields.flag("state")? },
+            "naFwd" => Command::NaFwd { forward: forward(fields)? },
+            "uncFwd" => Command::UncFwd { forward: forward(fields)? },
+            "busyFwd" => Command::BusyFwd { forward: forward(fields)? },
             _ => Command::Unknown { name },
         })
     }
@@ -181,6 +205,10 @@ impl Command {
             Command::CompleteTransfer => "completeTransfer",
             Command::CancelTransfer => "cancelTransfer",
             Command::Conference => "conference",
+            Command::Dnd { .. } => "dnd",
+            Command::NaFwd { .. } => "naFwd",
+            Command::UncFwd { .. } => "uncFwd",
+            Command::BusyFwd { .. } => "busyFwd",
             Command::Unknown { name } => name,
         }
     }
@@ -214,6 +242,10 @@ impl Command {
             Command::AttendedTransfer { destination, device } => {
                 frame.text("destination", destination).text_if_given("device", device.as_deref())
             }
+            Command::Dnd { state } => frame.flag("state", *state),
+            Command::NaFwd { forward } | Command::UncFwd { forward } | Command::BusyFwd { forward } => {
+                frame.flag("state", forward.enabled).text("destination", &forward.destination)
+            }
             Command::Ping
             | Command::GetIceConfig
             | Command::GetCurrentCallsPhoneEvents
@@ -224,6 +256,13 @@ impl Command {
         }
         .end()
     }
+}
+
+/// One that is switched off may come without a destination.
+fn forward(fields: Fields<'_>) -> Result<Forward, Malformed> {
+    let enabled = fields.flag("state")?;
+    let destination = fields.text_if_given("destination")?.unwrap_or_default();
+    Ok(Forward { enabled, destination })
 }
 
 fn log(fields: Fields<'_>) -> Result<String, Malformed> {
@@ -317,6 +356,19 @@ mod tests {
             (Command::CompleteTransfer, r#"{"claz":"web","command":"completeTransfer"}"#),
             (Command::CancelTransfer, r#"{"claz":"web","command":"cancelTransfer"}"#),
             (Command::Conference, r#"{"claz":"web","command":"conference"}"#),
+            (Command::Dnd { state: true }, r#"{"claz":"web","command":"dnd","state":true}"#),
+            (
+                Command::NaFwd { forward: Forward { enabled: true, destination: "2451".into() } },
+                r#"{"claz":"web","command":"naFwd","state":true,"destination":"2451"}"#,
+            ),
+            (
+                Command::UncFwd { forward: Forward { enabled: false, destination: "2451".into() } },
+                r#"{"claz":"web","command":"uncFwd","state":false,"destination":"2451"}"#,
+            ),
+            (
+                Command::BusyFwd { forward: Forward { enabled: false, destination: String::new() } },
+                r#"{"claz":"web","command":"busyFwd","state":false,"destination":""}"#,
+            ),
             (Command::Unknown { name: "makeCoffee".into() }, r#"{"claz":"web","command":"makeCoffee"}"#),
         ]
     }

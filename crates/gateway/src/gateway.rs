@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use cti::Event;
-use model::{SessionId, UserId};
+use model::{SessionId, UserId, UserServices};
 use switch::{Command, Fact, Refusal};
 use timing::{Deadline, Duration, Instant, Timers};
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub idle: Duration,
     /// Full names by login, for `displayNameLookup`.
     pub names: BTreeMap<String, String>,
+    /// What users had chosen to happen to their calls when the gateway was made; facts tell of changes.
+    pub services: BTreeMap<UserId, UserServices>,
 }
 
 impl Default for Config {
@@ -31,6 +33,7 @@ impl Default for Config {
             ice: IceServers::default(),
             idle: Duration::from_secs(180),
             names: BTreeMap::new(),
+            services: BTreeMap::new(),
         }
     }
 }
@@ -90,7 +93,8 @@ impl Gateway {
     /// A socket with a good token is open: it is told who its user is and how his phone stands.
     pub fn open(&mut self, session: SessionId, profile: Profile, now: Instant) {
         let status = self.mirror.line_of(profile.user);
-        for event in translate::greeting(&profile, status) {
+        let services = self.config.services.get(&profile.user).cloned().unwrap_or_default();
+        for event in translate::greeting(&profile, &services, status) {
             self.send(session, &event);
         }
         self.sessions.insert(session, profile);
@@ -140,8 +144,20 @@ impl Gateway {
             Fact::PhoneAct { user, sip_call_id, act } => {
                 self.send_all(*user, &translate::phone_act(sip_call_id.clone(), *act));
             }
-            // what is told of a call is told to its parties; these are for its record
-            Fact::CallBegan(_) | Fact::CallAnswered { .. } | Fact::CallEnded(_) => {}
+            // for operators
+            Fact::TrunkChanged { .. }
+            | Fact::TrunkRefusedUs { .. }
+            | Fact::TrunkSilent { .. }
+            | Fact::NotLetOut { .. } => {}
+            Fact::ServicesChanged { user, services } => {
+                self.send_all(*user, &Event::UserConfigUpdate(translate::services(*user, services)));
+                self.config.services.insert(*user, services.clone());
+            }
+            // what is told of a call is told to its parties; these are for its record and its media
+            Fact::CallBegan(_)
+            | Fact::CallAnswered { .. }
+            | Fact::CallEnded(_)
+            | Fact::WorkerFree { .. } => {}
         }
     }
 

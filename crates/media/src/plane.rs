@@ -1,7 +1,9 @@
 //! The legs of one worker, the ways they are joined, and who gets which datagram.
 
 mod demux;
+mod joins;
 mod rtp;
+mod studio;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,13 +14,18 @@ use rand::{Rng, RngCore, SeedableRng};
 use rand_chacha::ChaCha20Rng;
 use timing::{Deadline, Instant, Timers};
 
-use crate::codec::{CodecPreference, Content};
-use crate::leg::{AnyLeg, BrowserLeg, Certificate, Frame, Fresh, Leg, Output, Shared};
-use crate::order::{Fact, LegId, Order, Style, Transmit};
+use crate::codec::CodecPreference;
+use crate::ear::Ear;
+use crate::fact::Fact;
+use crate::leg::{AnyLeg, BrowserLeg, Certificate, Frame, Fresh, Keypad, Leg as _, Output, Shared};
+use crate::order::{LegId, Order, Style, Transmit};
 use crate::sdp::{Direction, Unsupported};
+use crate::voice::Voice;
 use demux::{Addressed, Demux};
+use joins::Join;
 pub use rtp::RtpConfig;
 use rtp::RtpPorts;
+use studio::Studio;
 
 /// RFC 8839 §5.4 asks for at least 4 and 22 characters; of 6 bits each.
 const UFRAG_LEN: usize = 12;
@@ -46,25 +53,34 @@ pub struct Plane {
     legs: BTreeMap<LegId, Slot>,
     demux: Demux,
     rtp: RtpPorts,
-    timers: Timers<LegId>,
+    timers: Timers<Task>,
+    studio: Studio,
     facts: VecDeque<Fact>,
     transmits: VecDeque<Transmit>,
     /// Frames that have been received and not yet passed on; empty between calls.
     frames: VecDeque<(LegId, Frame)>,
 }
 
-/// A leg and what it is joined to.
+/// A leg, what it is joined to, and what that takes.
 struct Slot {
     leg: AnyLeg,
     join: Join,
     gate_open: bool,
+    /// Where its sound has to be decoded, and where what it hears has to be encoded.
+    ear: Option<Box<Ear>>,
+    voice: Option<Box<Voice>>,
+    /// Keys for a peer that takes no telephone events: they are heard as tones.
+    keypad: Keypad,
+    /// How many steps of its sound have been played to it.
+    played: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Join {
-    Alone,
-    Echo,
-    Bridge(LegId),
+/// What there is a time for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Task {
+    Leg(LegId),
+    /// The next 20 ms of what is made here.
+    Step,
 }
 
 impl Plane {
@@ -82,6 +98,7 @@ impl Plane {
             demux: Demux::default(),
             rtp: RtpPorts::none(),
             timers: Timers::default(),
+            studio: Studio::default(),
             facts: VecDeque::new(),
             transmits: VecDeque::new(),
             frames: VecDeque::new(),
@@ -131,8 +148,11 @@ impl Plane {
             Order::Signalled { leg, from } => {
                 self.with_leg(leg, now, |leg| leg.signalled(from));
             }
-            Order::Echo { leg } => self.join(leg, leg),
-            Order::Bridge { a, b } => self.join(a, b),
+            Order::Echo { leg } => self.echo(leg),
+            Order::Bridge { a, b } => self.bridge(a, b),
+            Order::Play { leg, sound } => self.play(leg, sound, now),
+            Order::Mix { legs } => self.mix(&legs, now),
+            Order::Press { leg, key, ms } => self.press(leg, key, ms, now),
             Order::Unbridge { leg } => self.part(leg),
             Order::Gate { leg, open } => self.gate(leg, open),
             Order::Close { leg } => self.close(leg, now),
@@ -158,9 +178,14 @@ impl Plane {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(id) = self.timers.pop_due(now) {
-            self.with_leg(id, now, |leg| leg.handle_timeout(now));
-            self.pass_frames_on(now);
+        while let Some(task) = self.timers.pop_due(now) {
+            match task {
+                Task::Leg(id) => {
+                    self.with_leg(id, now, |leg| leg.handle_timeout(now));
+                    self.pass_frames_on(now);
+                }
+                Task::Step => self.make_sound(now),
+            }
         }
     }
 
@@ -229,7 +254,9 @@ impl Plane {
     }
 
     fn admit(&mut self, id: LegId, leg: AnyLeg, now: Instant) {
-        self.legs.insert(id, Slot { leg, join: Join::Alone, gate_open: true });
+        let (join, gate_open, keypad) = (Join::Alone, true, Keypad::default());
+        let slot = Slot { leg, join, gate_open, ear: None, voice: None, keypad, played: 0 };
+        self.legs.insert(id, slot);
         self.know_fragment(id, now);
     }
 
@@ -283,48 +310,6 @@ impl Plane {
         }
     }
 
-    /// Joins `a` and `b`; a leg joined to itself is an echo.
-    fn join(&mut self, a: LegId, b: LegId) {
-        if !self.legs.contains_key(&a) || !self.legs.contains_key(&b) {
-            return;
-        }
-        self.part(a);
-        self.part(b);
-        for (one, other) in [(a, b), (b, a)] {
-            if let Some(slot) = self.legs.get_mut(&one) {
-                slot.join = if one == other { Join::Echo } else { Join::Bridge(other) };
-            }
-        }
-    }
-
-    fn part(&mut self, id: LegId) {
-        self.interrupt(id);
-        let Some(slot) = self.legs.get_mut(&id) else { return };
-        if let Join::Bridge(other) = std::mem::replace(&mut slot.join, Join::Alone)
-            && let Some(slot) = self.legs.get_mut(&other)
-        {
-            slot.join = Join::Alone;
-        }
-    }
-
-    fn gate(&mut self, id: LegId, open: bool) {
-        if let Some(slot) = self.legs.get_mut(&id) {
-            slot.gate_open = open;
-            self.interrupt(id);
-        }
-    }
-
-    /// Ends the run of packets towards this leg and towards whom it is joined to.
-    fn interrupt(&mut self, id: LegId) {
-        let Some(slot) = self.legs.get_mut(&id) else { return };
-        slot.leg.interrupt();
-        if let Join::Bridge(other) = slot.join
-            && let Some(slot) = self.legs.get_mut(&other)
-        {
-            slot.leg.interrupt();
-        }
-    }
-
     fn close(&mut self, id: LegId, now: Instant) {
         self.with_leg(id, now, |leg| leg.close(now));
         self.rtp.release(id);
@@ -338,7 +323,7 @@ impl Plane {
 
     fn remove(&mut self, id: LegId) -> Option<Slot> {
         self.part(id);
-        self.timers.cancel(&id);
+        self.timers.cancel(&Task::Leg(id));
         self.demux.forget(id);
         self.rtp.release(id);
         self.legs.remove(&id)
@@ -347,22 +332,23 @@ impl Plane {
     /// Runs the engine of one leg, and takes out what it has. If it panics, that leg is over and told so, and
     /// `None` is returned, as for a leg that does not exist.
     fn with_leg<T>(&mut self, id: LegId, now: Instant, run: impl FnOnce(&mut AnyLeg) -> T) -> Option<T> {
+        let result = self.with_slot(id, |slot| run(&mut slot.leg))?;
+        self.collect(id, now);
+        Some(result)
+    }
+
+    /// The same for what belongs to a leg and is not its engine.
+    fn with_slot<T>(&mut self, id: LegId, run: impl FnOnce(&mut Slot) -> T) -> Option<T> {
         let slot = self.legs.get_mut(&id)?;
-        let leg = &mut slot.leg;
-        match catch_unwind(AssertUnwindSafe(|| run(leg))) {
-            Ok(result) => {
-                self.collect(id, now);
-                Some(result)
-            }
-            Err(_) => {
-                tracing::error!(leg = %id, "the engine panicked");
-                if let Some(slot) = self.remove(id) {
-                    drop_carefully(slot);
-                }
-                self.facts.push_back(Fact::Crashed { leg: id });
-                None
-            }
+        if let Ok(result) = catch_unwind(AssertUnwindSafe(|| run(slot))) {
+            return Some(result);
         }
+        tracing::error!(leg = %id, "the engine panicked");
+        if let Some(slot) = self.remove(id) {
+            drop_carefully(slot);
+        }
+        self.facts.push_back(Fact::Crashed { leg: id });
+        None
     }
 
     fn collect(&mut self, id: LegId, now: Instant) {
@@ -392,32 +378,11 @@ impl Plane {
         }
         let wake = slot.leg.poll_timeout().map(|at| Deadline::new(at.max(now), "leg"));
         // a packet seldom changes it
-        if wake != self.timers.deadline(&id) {
+        let task = Task::Leg(id);
+        if wake != self.timers.deadline(&task) {
             match wake {
-                Some(wake) => self.timers.set(id, wake),
-                None => self.timers.cancel(&id),
-            }
-        }
-    }
-
-    /// Hands received frames to whom their leg is joined. A party on hold neither hears nor is heard; one that
-    /// only listens hears.
-    fn pass_frames_on(&mut self, now: Instant) {
-        while let Some((from, frame)) = self.frames.pop_front() {
-            let Some(slot) = self.legs.get(&from) else { continue };
-            let to = match slot.join {
-                Join::Alone => continue,
-                Join::Echo => from,
-                Join::Bridge(other) => other,
-            };
-            if slot.join == Join::Echo && matches!(frame.content, Content::Events(_)) {
-                // nobody wants his own keys back
-                self.with_leg(to, now, |leg| leg.skip(&frame));
-            } else if slot.speaks() && self.legs.get(&to).is_some_and(Slot::hears) {
-                self.with_leg(to, now, |leg| leg.send(&frame, now));
-            } else if let Some(slot) = self.legs.get_mut(&to) {
-                // what was held back must not be seen as lost when it goes on
-                slot.leg.interrupt();
+                Some(wake) => self.timers.set(task, wake),
+                None => self.timers.cancel(&task),
             }
         }
     }
@@ -439,16 +404,6 @@ impl Plane {
             ssrc: self.random.random(),
             key: std::array::from_fn(|_| self.random.random()),
         }
-    }
-}
-
-impl Slot {
-    fn hears(&self) -> bool {
-        self.gate_open && self.leg.hears()
-    }
-
-    fn speaks(&self) -> bool {
-        self.gate_open && self.leg.speaks()
     }
 }
 

@@ -28,6 +28,8 @@ pub enum EndCause {
     AnsweredElsewhere,
     /// The server is stopping.
     ServerStopping,
+    /// It has lasted as long as it may.
+    TimeLimit,
     /// We have no room for the call.
     Overloaded,
     /// We are wrong.
@@ -38,7 +40,7 @@ impl EndCause {
     /// The SIP status code that refuses a call for this cause (RFC 3261 §21).
     pub const fn sip_status(self) -> u16 {
         match self {
-            EndCause::Normal | EndCause::Unavailable | EndCause::NoAnswer => 480,
+            EndCause::Normal | EndCause::Unavailable | EndCause::NoAnswer | EndCause::TimeLimit => 480,
             EndCause::Cancelled | EndCause::AnsweredElsewhere => 487,
             EndCause::Busy => 486,
             EndCause::Declined => 603,
@@ -83,6 +85,7 @@ impl EndCause {
             (_, Some(42)) => EndCause::Overloaded,
             (_, Some(88)) => EndCause::NotAcceptable,
             (480, Some(16)) => EndCause::Normal,
+            (480, Some(102)) => EndCause::TimeLimit,
             (503, Some(41)) => EndCause::ServerStopping,
             _ => EndCause::from_sip_status(status),
         }
@@ -102,6 +105,7 @@ impl EndCause {
             EndCause::AnsweredElsewhere => 26,
             EndCause::ServerStopping | EndCause::Internal => 41,
             EndCause::Overloaded => 42,
+            EndCause::TimeLimit => 102,
         }
     }
 
@@ -121,12 +125,13 @@ impl EndCause {
             EndCause::AnsweredElsewhere => "answered_elsewhere",
             EndCause::ServerStopping => "server_stopping",
             EndCause::Overloaded => "overloaded",
+            EndCause::TimeLimit => "time_limit",
             EndCause::Internal => "internal",
         }
     }
 
     /// All causes, in the order of their declaration.
-    pub const ALL: [EndCause; 14] = [
+    pub const ALL: [EndCause; 15] = [
         EndCause::Normal,
         EndCause::Cancelled,
         EndCause::NoAnswer,
@@ -140,6 +145,7 @@ impl EndCause {
         EndCause::AnsweredElsewhere,
         EndCause::ServerStopping,
         EndCause::Overloaded,
+        EndCause::TimeLimit,
         EndCause::Internal,
     ];
 

@@ -11,12 +11,14 @@
 #![warn(missing_docs)]
 
 mod cause;
+mod class;
 mod id;
 mod number;
 mod role;
 mod services;
 
 pub use cause::EndCause;
+pub use class::CallClass;
 pub use id::{AgentId, CallId, LegId, LineId, SessionId, UserId};
 pub use number::{NotANumber, PhoneNumber};
 pub use role::Role;

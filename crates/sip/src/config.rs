@@ -11,6 +11,10 @@ pub struct FlowId(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DialogId(pub u64);
 
+/// Our handle of one request outside of dialogs, such as a [`ping`](crate::UserAgent::ping).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
 /// Our handle of one registration that we keep up at a registrar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RegistrationId(pub u64);
@@ -108,8 +112,9 @@ pub struct Config {
     pub transport: Transport,
     /// Where tags, branches and Call-IDs come from; must be unpredictable in production.
     pub seed: [u8; 32],
-    /// Whether we are a registrar too: REGISTER becomes an [`Event::Register`](crate::Event::Register)
-    /// here and is refused with 405 elsewhere.
+    /// Whether we are a server: REGISTER, SUBSCRIBE, MESSAGE and REFER become events here, and reliable
+    /// provisional responses and session timers are negotiated. A phone refuses the former with 405 and does
+    /// without the latter, and so does everyone in a build without the cargo feature `server`.
     pub server: bool,
 }
 
@@ -120,6 +125,8 @@ pub struct Credentials {
     pub user: String,
     /// Its password.
     pub password: String,
+    /// The only realm that may have an answer made of the password, compared exactly; without it, any may.
+    pub realm: Option<String>,
 }
 
 impl std::fmt::Debug for Credentials {
@@ -145,7 +152,8 @@ pub struct OutboundInvite {
     pub to_user: String,
     /// Host part of `To`.
     pub to_host: String,
-    /// The offer.
+    /// The offer. An empty one asks the callee for its own, which [`Event::Answered`](crate::Event::Answered)
+    /// brings, and [`UserAgent::ack`](crate::UserAgent::ack) answers (RFC 3261 §13.2.1).
     pub sdp: String,
     /// Asks the phone to answer by itself: adds `Alert-Info: xivo-autoanswer`.
     pub auto_answer: bool,

@@ -3,10 +3,12 @@
 //! A registrar keeps a [`Challenger`], which makes challenges and checks what comes back. A client answers
 //! through [`UserAgent`](crate::UserAgent), which holds [`Credentials`](crate::Credentials).
 
+#[cfg(feature = "server")]
 mod challenger;
 mod client;
 mod params;
 
+#[cfg(feature = "server")]
 pub use challenger::{Challenger, DigestFailure};
 pub(crate) use client::{ClientAuth, From as ChallengeFrom};
 
@@ -68,6 +70,7 @@ impl Ha1 {
         Ha1 { md5: Algorithm::Md5.hash(&secret), sha256: Algorithm::Sha256.hash(&secret) }
     }
 
+    #[cfg(feature = "server")]
     fn of(&self, algorithm: Algorithm) -> &str {
         match algorithm {
             Algorithm::Md5 => &self.md5,
@@ -169,6 +172,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().flat_map(|b| [digit(b >> 4), digit(*b)]).collect()
 }
 
+#[cfg(feature = "server")]
 /// Whether both are the same, in a time that does not tell where they differ.
 fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (x, y)| difference | (x ^ y)) == 0

@@ -1,7 +1,9 @@
 //! What a [`UserAgent`](crate::UserAgent) tells its application.
 
-use crate::config::{DialogId, FlowId, RegistrationId};
+use crate::config::{DialogId, FlowId, RegistrationId, RequestId};
 use crate::digest::Authorization;
+use crate::refer::{ReferId, Replaces};
+use crate::subscription::{SubscribeRequest, SubscriptionId};
 
 /// Something has happened on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +21,12 @@ pub enum Event {
         /// Early media, where the callee offers some.
         sdp: Option<String>,
     },
-    /// Our INVITE was answered with a 2xx, which we have acknowledged.
+    /// Our INVITE was answered with a 2xx. It is acknowledged already, except where our INVITE had no offer:
+    /// then this is one, and [`ack`](crate::UserAgent::ack) answers it.
     Answered {
         /// The call.
         dialog: DialogId,
-        /// The answer; a callee that sends none is broken, and the application decides.
+        /// The answer, or the offer; a callee that sends none is broken, and the application decides.
         sdp: Option<String>,
     },
     /// The ACK for our 2xx has come.
@@ -55,7 +58,7 @@ pub enum Event {
     OfferAnswered {
         /// The call.
         dialog: DialogId,
-        /// Its answer.
+        /// Its answer; its offer where our re-INVITE had none, for [`ack`](crate::UserAgent::ack) to answer.
         sdp: String,
     },
     /// The peer has refused our re-INVITE for good; the session stays as it was.
@@ -106,6 +109,53 @@ pub enum Event {
         /// Which one.
         id: RegistrationId,
     },
+    /// The peer asks us by REFER to call somebody in its stead (RFC 3515). Reply with
+    /// [`accept_refer`](crate::UserAgent::accept_refer) or [`refuse_refer`](crate::UserAgent::refuse_refer).
+    Refer {
+        /// The call it came in.
+        dialog: DialogId,
+        /// The request itself.
+        refer: ReferId,
+        /// Whom to call, without the headers that the URI carried.
+        target: String,
+        /// Its user part, unescaped: the number.
+        target_user: String,
+        /// Its host, lower case; empty for a `tel:` URI.
+        target_host: String,
+        /// The dialog that the new call takes the place of, in an attended transfer.
+        replaces: Option<Replaces>,
+        /// The header `Referred-By`, which nobody has verified (RFC 3892).
+        referred_by: Option<String>,
+    },
+    /// A MESSAGE waits for [`UserAgent::respond`](crate::UserAgent::respond).
+    Message(MessageRequest),
+    /// Somebody wants to be told about something.
+    Subscribe(SubscribeRequest),
+    /// The peer has asked for more time, and has it. It is to be told the present state once more.
+    SubscriptionRefreshed {
+        /// Which one.
+        id: SubscriptionId,
+    },
+    /// A subscription is over: by its peer, by time, by a NOTIFY that found nobody, or by us. Comes exactly
+    /// once per [`SubscriptionId`], and nothing about it follows.
+    SubscriptionEnded {
+        /// Which one.
+        id: SubscriptionId,
+    },
+    /// Nobody has refreshed the session in time: the peer has not, or our own refresh got no answer (RFC 4028).
+    /// Told once, until it is refreshed again. The dialog stands, and whether the call goes on is for the
+    /// application to decide, by its media.
+    Stale {
+        /// The call.
+        dialog: DialogId,
+    },
+    /// Our [`ping`](crate::UserAgent::ping) has come back, or not.
+    Pong {
+        /// Which one.
+        id: RequestId,
+        /// Whatever final status came; none when nothing did.
+        status: Option<u16>,
+    },
 }
 
 /// Who or what ended a dialog.
@@ -125,8 +175,11 @@ pub enum EndedBy {
         status: u16,
         /// The reason phrase.
         reason: String,
+        /// Where to try instead after a 3xx, the most wanted first. Nobody has followed them.
+        contacts: Vec<String>,
     },
-    /// Our 2xx was never acknowledged within 64·T1 (RFC 3261 §13.3.1.4).
+    /// Our 2xx, or a reliable provisional response, was never acknowledged within 64·T1 (RFC 3261 §13.3.1.4,
+    /// RFC 3262 §3).
     NoAck,
 }
 
@@ -163,6 +216,27 @@ pub struct RegisterRequest {
     pub authorization: Option<Authorization>,
     /// The peer's product, where it names one.
     pub user_agent: Option<String>,
+}
+
+/// A MESSAGE (RFC 3428).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRequest {
+    /// What to respond to.
+    pub request: PendingRequest,
+    /// Where it came from.
+    pub flow: FlowId,
+    /// User part of `From`, unescaped.
+    pub from_user: String,
+    /// User part of `To`, unescaped.
+    pub to_user: String,
+    /// The Request-URI, against which a digest is checked.
+    pub request_uri: String,
+    /// The media type without parameters, lower case; empty where there is none.
+    pub content_type: String,
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// The digest, where one was sent.
+    pub authorization: Option<Authorization>,
 }
 
 /// One `Contact` of a REGISTER.
@@ -209,6 +283,9 @@ pub struct InboundInvite {
     pub auto_answer: bool,
     /// The digest, where one was sent.
     pub authorization: Option<Authorization>,
+    /// The dialog that the caller wants to take the place of (RFC 3891). To find and to permit it, and to end
+    /// it after the answer, is the application's matter.
+    pub replaces: Option<Replaces>,
     /// How many hops the call may still take; a back-to-back user agent passes on one less.
     pub max_forwards: u8,
     /// All headers but those with credentials, with their long names, control characters removed.

@@ -37,6 +37,9 @@
 //!
 //! What comes by TCP, TLS or UDP passes [`transport`] first.
 //!
+//! The cargo feature `server`, on by default, adds what no phone needs: that module, the registrar, REFER,
+//! subscriptions, reliable provisional responses and session timers.
+//!
 //! Left to others: sockets (`server/signalling`), who may register or call whom
 //! (`switch`), and session descriptions, which pass through as text (`media`).
 #![warn(missing_docs)]
@@ -48,17 +51,24 @@ pub mod dtmf;
 mod error;
 mod event;
 mod reason;
+mod refer;
+mod subscription;
+#[cfg(feature = "server")]
 pub mod transport;
 mod ua;
 mod wire;
 
 pub use config::{
     Config, Credentials, DialogId, FlowEnds, FlowId, OutboundInvite, OutboundRegister, Owner, RegistrationId,
-    Transmit, Transport,
+    RequestId, Transmit, Transport,
 };
 pub use dialog::{DialogInfo, DialogState, Direction};
 pub use error::{Malformed, WrongState};
-pub use event::{ContactBinding, EndedBy, Event, InboundInvite, PendingRequest, RegisterRequest};
+pub use event::{
+    ContactBinding, EndedBy, Event, InboundInvite, MessageRequest, PendingRequest, RegisterRequest,
+};
 pub use reason::Reason;
+pub use refer::{ReferId, Replaces};
+pub use subscription::{SubscribeRequest, SubscriptionId, SubscriptionReason, SubscriptionState};
 pub use ua::UserAgent;
 pub use wire::same_uri;

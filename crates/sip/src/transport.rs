@@ -12,3 +12,4 @@ mod stun;
 pub use bucket::Rate;
 pub use datagrams::{Arrival, DatagramLimits, Datagrams, Dropped, PeerFact};
 pub use framer::{Framer, Overdue, PONG, Patience, Piece};
+pub use stun::binding_request;

@@ -4,9 +4,13 @@ mod callee;
 mod caller;
 mod exchange;
 mod inbound;
+#[cfg(not(feature = "server"))]
+mod lean;
 mod leg;
-mod registrar;
+mod offers;
 mod registration;
+#[cfg(feature = "server")]
+mod server;
 mod session;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -25,11 +29,20 @@ use crate::reason::Reason;
 use crate::wire;
 
 use exchange::{Exchange, Happening, PATIENCE, Purpose, TransactionId, Wake};
-use leg::Leg;
+#[cfg(not(feature = "server"))]
+use lean::{Extensions, PACKAGES, ServerPurpose, ServerWake, Subscriptions};
+use leg::{Leg, NextOffer};
 use registration::Registration;
+#[cfg(feature = "server")]
+use server::{Extensions, PACKAGES, ServerPurpose, ServerWake, Subscriptions};
 
-/// The methods we take. REGISTER is taken by servers, and needs no advertising inside calls.
+/// The methods that a phone takes.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
+/// The methods that a server takes.
+const SERVER_ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, MESSAGE, SUBSCRIBE";
+/// The extensions that a server has.
+const SERVER_SUPPORTED: &str = "100rel, timer, replaces";
 
 /// Speaks SIP on every flow it is given: as registrar or registered phone, as caller and as callee.
 #[derive(Debug)]
@@ -40,9 +53,12 @@ pub struct UserAgent {
     /// Calls that came in by Call-ID, `From` tag and number: the same by another way is a loop.
     arrived: HashMap<Arrival, DialogId>,
     registrations: BTreeMap<RegistrationId, Box<Registration>>,
+    subscriptions: Subscriptions,
     events: VecDeque<Event>,
     next_dialog: u64,
     next_registration: u64,
+    #[cfg(feature = "server")]
+    next_request: u64,
 }
 
 /// What two copies of one INVITE that came by two ways have in common (RFC 3261 §8.2.2.2).
@@ -62,9 +78,12 @@ impl UserAgent {
             by_local_tag: HashMap::new(),
             arrived: HashMap::new(),
             registrations: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
             events: VecDeque::new(),
             next_dialog: 0,
             next_registration: 0,
+            #[cfg(feature = "server")]
+            next_request: 0,
         }
     }
 
@@ -79,13 +98,20 @@ impl UserAgent {
         self.exchange.set_ends(flow, ends);
     }
 
-    /// Whether a dialog or a registration of ours lives on this flow.
+    /// Whether anything at all has come back to our INVITE of this dialog, be it only a 100.
+    pub fn has_response(&self, dialog: DialogId) -> bool {
+        let early = self.legs.get(&dialog).is_none_or(|leg| leg.info.state != DialogState::Calling);
+        early || self.has_progress(dialog)
+    }
+
+    /// Whether a dialog, a registration of ours or a subscription lives on this flow.
     pub fn lives_on(&self, flow: FlowId) -> bool {
         self.legs.values().any(|leg| !leg.ended && leg.info.flow == flow)
             || self.registrations.values().any(|registration| registration.is_on(flow))
+            || self.subscriptions.live_on(flow)
     }
 
-    /// A flow is gone, and with it the registrations kept up over it.
+    /// A flow is gone, and with it the registrations kept up over it, and what its peer has subscribed to.
     ///
     /// Its dialogs live on, silent, until they are bound to another flow or ended; requests that waited
     /// for a response on it have failed.
@@ -94,6 +120,7 @@ impl UserAgent {
             self.handle_timeout_of(purpose, true, now);
         }
         self.fail_registrations_on(flow);
+        self.forget_subscriptions_on(flow);
     }
 
     /// One message, or keep-alive, has come by a flow. A flow that was never opened is not listened to.
@@ -130,13 +157,17 @@ impl UserAgent {
                     let happening = self.exchange.handle_timer(id, timer, now);
                     self.handle_happening(happening, now);
                 }
-                Wake::Unanswered(id) => self.reply(id, 503, &[], now),
+                Wake::Unanswered(id) => {
+                    self.forget_unanswered(id);
+                    self.reply(id, 503, &[], now);
+                }
                 Wake::Answer(dialog) => self.repeat_answer(dialog, now),
                 Wake::NoAck(dialog) => self.give_up_answer(dialog, now),
                 Wake::Glare(dialog) => self.reinvite_again(dialog, now),
                 Wake::Unsettled(dialog) => self.give_up_offer(dialog, now),
                 Wake::Linger(dialog) => self.forget(dialog),
                 Wake::Renewal(registration) => self.send_register(registration, now),
+                Wake::Server(wake) => self.handle_server_wake(wake, now),
             }
         }
     }
@@ -216,14 +247,37 @@ impl UserAgent {
         self.send_refusal(dialog, status, reason, &headers, now);
     }
 
-    /// Offers a changed session by re-INVITE (RFC 3261 §14.1).
+    /// Offers a changed session by re-INVITE (RFC 3261 §14.1), with headers of the application's.
     ///
-    /// Glare is waited out and tried again; while our own 2xx waits for its ACK, the offer waits too.
+    /// An empty description asks the peer for its own, which [`ack`](Self::ack) answers. Glare is waited out
+    /// and tried again; while our own 2xx waits for its ACK, the offer waits too.
     ///
     /// # Errors
     /// [`WrongState`] unless the call is up and no other offer is under way in either direction.
-    pub fn reinvite(&mut self, dialog: DialogId, sdp: String, now: Instant) -> Result<(), WrongState> {
-        self.send_offer(dialog, sdp, now)
+    pub fn reinvite(
+        &mut self,
+        dialog: DialogId,
+        sdp: String,
+        headers: Vec<(String, String)>,
+        now: Instant,
+    ) -> Result<(), WrongState> {
+        self.send_offer(dialog, NextOffer { sdp, headers }, now)
+    }
+
+    /// Answers the offer in a 2xx to an INVITE of ours that had none, with the ACK that waits for it.
+    ///
+    /// Does nothing where no such 2xx waits. A call that ends before sends an ACK without an answer.
+    pub fn ack(&mut self, dialog: DialogId, sdp: &str, now: Instant) {
+        self.settle_ack(dialog, Some(sdp));
+        self.send_next_offer(dialog, now);
+    }
+
+    /// Tells the peer something new about the call by UPDATE, such as `P-Asserted-Identity` (RFC 3311).
+    ///
+    /// Its response is not told. Says whether it was sent: a peer that does not list UPDATE in its `Allow`
+    /// gets nothing, nor does one without a dialog.
+    pub fn update(&mut self, dialog: DialogId, headers: Vec<(String, String)>, now: Instant) -> bool {
+        self.send_update(dialog, &headers, now)
     }
 
     /// Accepts the [`Event::Offer`] of the peer; does nothing when there is none (any more).
@@ -287,11 +341,11 @@ impl UserAgent {
         self.legs.get(&dialog).filter(|leg| !leg.ended).map(|leg| &leg.info)
     }
 
-    /// How many dialogs and transactions are kept, ended ones that linger among them.
+    /// How many dialogs, subscriptions among them, and transactions are kept, ended ones that linger too.
     ///
     /// A figure for metrics, and for tests that look for leaks.
     pub fn held(&self) -> (usize, usize) {
-        (self.legs.len(), self.exchange.transactions())
+        (self.legs.len() + self.subscriptions.len(), self.exchange.transactions())
     }
 
     fn handle_happening(&mut self, happening: Option<Happening>, now: Instant) {
@@ -304,11 +358,17 @@ impl UserAgent {
             Some(Happening::Response(purpose, request, response)) => match purpose {
                 Purpose::Invite(dialog) => self.handle_invite_response(dialog, *request, &response, now),
                 Purpose::Reinvite(dialog) => self.handle_offer_response(dialog, *request, &response, now),
-                Purpose::Info(dialog) | Purpose::Bye(dialog) | Purpose::Probe(dialog) => {
+                Purpose::Info(dialog)
+                | Purpose::Bye(dialog)
+                | Purpose::Probe(dialog)
+                | Purpose::Update(dialog) => {
                     self.handle_dialog_response(purpose, dialog, *request, &response, now);
                 }
                 Purpose::Cancel => {}
                 Purpose::Register(id) => self.handle_register_response(id, *request, &response, now),
+                Purpose::Server(purpose) => {
+                    self.handle_server_response(purpose, *request, &response, now);
+                }
             },
         }
     }
@@ -321,8 +381,10 @@ impl UserAgent {
             Purpose::Invite(dialog) => self.end(dialog, EndedBy::Timeout, Some(408), None, now),
             Purpose::Reinvite(dialog) => {
                 let status = if flow_gone { 503 } else { 408 };
-                self.finish_offer(dialog, status);
+                self.finish_offer(dialog, status, now);
             }
+            Purpose::Server(purpose) => self.handle_server_timeout(purpose, now),
+            Purpose::Update(dialog) => self.refresh_failed(dialog, 408, now),
             Purpose::Register(id) if !flow_gone => self.fail_registration(id, None, "no response"),
             Purpose::Register(_)
             | Purpose::Info(_)
@@ -364,9 +426,11 @@ impl UserAgent {
         reason: Option<String>,
         now: Instant,
     ) {
+        self.settle_ack(dialog, None);
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !leg.ended) else { return };
         leg.ended = true;
         leg.outgoing = None;
+        leg.next_offer = None;
         leg.invitation = None;
         leg.lingers_on = Some(leg.flow());
         let waiting = leg.incoming.take();
@@ -383,6 +447,7 @@ impl UserAgent {
         if let Some(offer) = waiting {
             self.reply(offer.transaction, 487, &[], now);
         }
+        self.end_extensions(dialog, now);
     }
 
     /// Forgets an ended dialog, with all that still waits for it.

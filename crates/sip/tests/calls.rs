@@ -92,7 +92,7 @@ fn a_busy_callee_refuses_and_both_learn_the_status() {
     let (at_phone, invite) = world.call(End::Phone);
     world.desk.refuse(invite.dialog, 486, None, world.now);
     world.settle();
-    let by = EndedBy::Refused { status: 486, reason: "Busy Here".into() };
+    let by = EndedBy::Refused { status: 486, reason: "Busy Here".into(), contacts: vec![] };
     let refused = Event::Ended { dialog: at_phone, by, status: Some(486), reason_header: None };
     assert_eq!(world.events(End::Phone), [refused]);
     let local =

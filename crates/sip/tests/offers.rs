@@ -14,8 +14,8 @@ fn a_phone_holds_and_resumes() {
     let mut world = World::new(Transport::Ws);
     let (at_phone, at_desk) = world.established();
     for (offer, answer) in [(HOLD, HELD), ("v=0\r\na=sendrecv\r\n", ANSWER)] {
-        world.phone.reinvite(at_phone, offer.into(), world.now).expect("the call is up");
-        assert!(world.phone.reinvite(at_phone, offer.into(), world.now).is_err(), "one at a time");
+        world.phone.reinvite(at_phone, offer.into(), vec![], world.now).expect("the call is up");
+        assert!(world.phone.reinvite(at_phone, offer.into(), vec![], world.now).is_err(), "one at a time");
         world.settle();
         assert_eq!(world.events(End::Desk), [Event::Offer { dialog: at_desk, sdp: Some(offer.into()) }]);
         world.desk.answer_offer(at_desk, answer.into(), world.now);
@@ -31,22 +31,22 @@ fn a_phone_holds_and_resumes() {
 fn a_refused_offer_leaves_the_call_as_it_was() {
     let mut world = World::new(Transport::Ws);
     let (at_phone, at_desk) = world.established();
-    world.desk.reinvite(at_desk, HOLD.into(), world.now).expect("the call is up");
+    world.desk.reinvite(at_desk, HOLD.into(), vec![], world.now).expect("the call is up");
     world.settle();
     assert_eq!(world.events(End::Phone).len(), 1);
     world.phone.refuse_offer(at_phone, 488, world.now);
     world.settle();
     assert_eq!(world.events(End::Desk), [Event::OfferRefused { dialog: at_desk, status: 488 }]);
     assert_eq!(world.desk.dialog(at_desk).unwrap().state, DialogState::Confirmed);
-    assert!(world.desk.reinvite(at_desk, HOLD.into(), world.now).is_ok(), "and another may follow");
+    assert!(world.desk.reinvite(at_desk, HOLD.into(), vec![], world.now).is_ok(), "and another may follow");
 }
 
 #[test]
 fn offers_that_cross_are_both_refused_and_made_again_at_different_times() {
     let mut world = World::new(Transport::Ws);
     let (at_phone, at_desk) = world.established();
-    world.phone.reinvite(at_phone, HOLD.into(), world.now).expect("the call is up");
-    world.desk.reinvite(at_desk, HELD.into(), world.now).expect("the call is up");
+    world.phone.reinvite(at_phone, HOLD.into(), vec![], world.now).expect("the call is up");
+    world.desk.reinvite(at_desk, HELD.into(), vec![], world.now).expect("the call is up");
     world.run(LATENCY * 3);
     assert_eq!((world.sent(End::Phone, "SIP/2.0 491"), world.sent(End::Desk, "SIP/2.0 491")), (1, 1));
     assert_eq!((world.events(End::Phone), world.events(End::Desk)), (vec![], vec![]), "nobody is told");
@@ -70,34 +70,35 @@ fn an_offer_made_before_the_ack_is_in_waits_for_it() {
     let mut world = World::new(Transport::Ws);
     let (at_phone, invite) = world.call(End::Phone);
     world.desk.answer(invite.dialog, ANSWER.into(), world.now).expect("it rings");
-    world.desk.reinvite(invite.dialog, HOLD.into(), world.now).expect("it is answered");
+    world.desk.reinvite(invite.dialog, HOLD.into(), vec![], world.now).expect("it is answered");
     world.settle();
     let events = world.events(End::Phone);
     assert_eq!(events[1], Event::Offer { dialog: at_phone, sdp: Some(HOLD.into()) });
 }
 
 #[test]
-fn a_call_without_an_offer_gets_ours_and_answers_in_the_ack() {
+fn a_call_without_an_offer_gets_ours_and_owes_an_answer_in_the_ack() {
     let mut world = World::new(Transport::Ws);
-    world.phone.invite(OutboundInvite { sdp: String::new(), ..invitation() }, world.now);
+    let at_phone = world.phone.invite(OutboundInvite { sdp: String::new(), ..invitation() }, world.now);
     world.settle();
     let Some(Event::Invite(invite)) = world.desk.poll_event() else { panic!("no call") };
     assert_eq!(invite.sdp, None);
     world.desk.answer(invite.dialog, "v=0\r\ns=ours\r\n".into(), world.now).expect("it rings");
     world.settle();
-    // This phone sends an ACK without the answer that it owes.
+    // This phone hangs up, with an ACK that has not the answer that it owes.
+    world.phone.bye(at_phone, None, world.now);
+    world.settle();
     let dialog = invite.dialog;
-    assert_eq!(
-        world.events(End::Desk),
-        [Event::Confirmed { dialog }, Event::OfferRefused { dialog, status: 488 }]
-    );
+    let told = world.events(End::Desk);
+    assert_eq!(told[..2], [Event::Confirmed { dialog }, Event::OfferRefused { dialog, status: 488 }]);
+    assert!(told.len() == 3 && ends(&told[2]), "{told:?}");
 }
 
 #[test]
 fn a_bye_ends_a_pending_offer_with_it() {
     let mut world = World::new(Transport::Ws);
     let (at_phone, at_desk) = world.established();
-    world.phone.reinvite(at_phone, HOLD.into(), world.now).expect("the call is up");
+    world.phone.reinvite(at_phone, HOLD.into(), vec![], world.now).expect("the call is up");
     world.settle();
     world.desk.bye(at_desk, None, world.now);
     world.settle();
@@ -151,12 +152,12 @@ fn an_update_refreshes_without_a_word_and_offers_with_one() {
 fn an_offer_that_the_peer_sits_on_is_cancelled_and_the_call_goes_on() {
     let mut world = World::new(Transport::Ws);
     let (at_phone, at_desk) = world.established();
-    world.phone.reinvite(at_phone, HOLD.into(), world.now).expect("the call is up");
+    world.phone.reinvite(at_phone, HOLD.into(), vec![], world.now).expect("the call is up");
     world.run(Duration::from_secs(33));
     assert_eq!(world.sent(End::Phone, "CANCEL"), 1);
     assert_eq!(world.events(End::Phone), [Event::OfferRefused { dialog: at_phone, status: 487 }]);
     world.desk.answer_offer(at_desk, HELD.into(), world.now);
-    world.phone.reinvite(at_phone, HOLD.into(), world.now).expect("the call is still up");
+    world.phone.reinvite(at_phone, HOLD.into(), vec![], world.now).expect("the call is still up");
     world.settle();
     world.desk.answer_offer(at_desk, HELD.into(), world.now);
     world.settle();

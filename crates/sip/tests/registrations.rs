@@ -70,7 +70,7 @@ fn registration(password: &str) -> OutboundRegister {
         domain: REALM.into(),
         name: Some("Anna".into()),
         expires: 60,
-        credentials: Some(Credentials { user: "anna".into(), password: password.into() }),
+        credentials: Some(Credentials { user: "anna".into(), password: password.into(), realm: None }),
         instance: Some("urn:uuid:1".into()),
     }
 }
@@ -244,7 +244,7 @@ fn a_register_that_the_application_forgets_is_answered_in_the_end() {
 fn a_call_is_made_again_with_credentials_when_it_is_challenged() {
     let mut world = World::new(Transport::Ws);
     let mut challenger = Challenger::new([9; 32]);
-    let credentials = Some(Credentials { user: "anna".into(), password: "secret".into() });
+    let credentials = Some(Credentials { user: "anna".into(), password: "secret".into(), realm: None });
     let at_phone = world.phone.invite(OutboundInvite { credentials, ..invitation() }, world.now);
     world.settle();
     let Some(Event::Invite(first)) = world.desk.poll_event() else { panic!("no call") };

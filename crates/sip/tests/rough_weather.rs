@@ -17,7 +17,7 @@ fn on_a_flow_that_doubles_everything_each_event_comes_once() {
     world.settle();
     world.phone.info(at_phone, "application/dtmf", "1", world.now);
     world.settle();
-    world.phone.reinvite(at_phone, OFFER.into(), world.now).expect("the call is up");
+    world.phone.reinvite(at_phone, OFFER.into(), vec![], world.now).expect("the call is up");
     world.settle();
     world.desk.answer_offer(invite.dialog, ANSWER.into(), world.now);
     world.settle();
@@ -97,8 +97,8 @@ fn in_any_weather_each_call_ends_exactly_once_on_each_side_and_leaves_nothing() 
             match (dice(8), at_desk) {
                 (0, Some(dialog)) => world.desk.progress(dialog, 180, None, now),
                 (1 | 2, Some(dialog)) => drop(world.desk.answer(dialog, ANSWER.into(), now)),
-                (3, _) => drop(world.phone.reinvite(at_phone, OFFER.into(), now)),
-                (4, Some(dialog)) => drop(world.desk.reinvite(dialog, OFFER.into(), now)),
+                (3, _) => drop(world.phone.reinvite(at_phone, OFFER.into(), vec![], now)),
+                (4, Some(dialog)) => drop(world.desk.reinvite(dialog, OFFER.into(), vec![], now)),
                 (5, Some(dialog)) => world.desk.answer_offer(dialog, ANSWER.into(), now),
                 (6, _) => world.phone.answer_offer(at_phone, ANSWER.into(), now),
                 (7, Some(dialog)) if seed % 3 == 0 => world.desk.bye(dialog, None, now),
@@ -129,7 +129,7 @@ fn in_any_weather_each_call_ends_exactly_once_on_each_side_and_leaves_nothing() 
 fn a_dialog_outlives_its_flow_and_goes_on_over_another() {
     let mut world = World::new(Transport::Ws);
     let (at_phone, at_desk) = world.established();
-    world.phone.reinvite(at_phone, OFFER.into(), world.now).expect("the call is up");
+    world.phone.reinvite(at_phone, OFFER.into(), vec![], world.now).expect("the call is up");
     world.phone.close_flow(FLOW, world.now);
     world.desk.close_flow(FLOW, world.now);
     assert_eq!(world.events(End::Phone), [Event::OfferRefused { dialog: at_phone, status: 503 }]);
@@ -141,7 +141,7 @@ fn a_dialog_outlives_its_flow_and_goes_on_over_another() {
     world.desk.open_flow(second, Transport::Ws, anna(), world.now);
     world.phone.rebind(at_phone, second);
     while world.phone.poll_transmit().is_some() {}
-    world.phone.reinvite(at_phone, OFFER.into(), world.now).expect("the call is up");
+    world.phone.reinvite(at_phone, OFFER.into(), vec![], world.now).expect("the call is up");
     let invite = world.phone.poll_transmit().expect("a re-INVITE");
     assert_eq!(invite.flow, second);
     world.desk.handle_message(second, &invite.bytes, world.now);
@@ -228,7 +228,7 @@ fn a_probe_tells_whether_the_peer_still_knows_the_dialog() {
 fn an_ack_lost_with_its_flow_is_waited_for_until_the_peer_is_back() {
     let mut world = World::new(Transport::Ws);
     let (at_phone, at_desk) = world.established();
-    world.phone.reinvite(at_phone, OFFER.into(), world.now).expect("the call is up");
+    world.phone.reinvite(at_phone, OFFER.into(), vec![], world.now).expect("the call is up");
     world.settle();
     world.weather(|_, text| if text.starts_with("ACK") { Fate::IsLost } else { Fate::Arrives });
     world.desk.answer_offer(at_desk, ANSWER.into(), world.now);

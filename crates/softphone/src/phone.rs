@@ -127,7 +127,7 @@ impl Softphone {
                 domain: account.domain,
                 name: Some(account.display_name),
                 expires: EXPIRES_SECONDS,
-                credentials: Some(Credentials { user: account.name, password: account.password }),
+                credentials: Some(Credentials { user: account.name, password: account.password, realm: None }),
                 instance: Some(self.instance.clone()),
             },
             now,
@@ -193,7 +193,7 @@ impl Softphone {
                 self.negotiated(call, sent, now);
             }
             (Negotiation::MakingReoffer(reoffer), Some(dialog)) => {
-                let sent = self.registered && self.agent.reinvite(dialog, sdp, now).is_ok();
+                let sent = self.registered && self.agent.reinvite(dialog, sdp, Vec::new(), now).is_ok();
                 self.change(call, |call| call.negotiation = Negotiation::ReofferSent(reoffer));
                 if !sent {
                     self.reoffer_refused(call, now);

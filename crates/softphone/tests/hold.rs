@@ -85,11 +85,11 @@ fn muting_is_ours_alone_and_outlives_a_hold() {
 fn the_other_side_may_hold_us_too() {
     let mut world = World::registered();
     let (id, dialog) = world.talk("1002");
-    world.server.reinvite(dialog, sdp(3, Direction::SendOnly), world.now).unwrap();
+    world.server.reinvite(dialog, sdp(3, Direction::SendOnly), vec![], world.now).unwrap();
     world.settle();
     assert!(world.call(id).remote_held);
     assert!(matches!(world.heard.back(), Some(Event::OfferAnswered { .. })));
-    world.server.reinvite(dialog, sdp(4, Direction::SendRecv), world.now).unwrap();
+    world.server.reinvite(dialog, sdp(4, Direction::SendRecv), vec![], world.now).unwrap();
     world.settle();
     assert!(!world.call(id).remote_held);
 }

@@ -17,13 +17,18 @@ use crate::error::{is_corrupt, is_not_a_database};
 const APPLICATION_ID: i64 = 0x4844_534b;
 
 /// The migrations in order: version, name, SQL. A released one is never edited, since its checksum is kept.
-const MIGRATIONS: [(i64, &str, &str); 2] = [
+const MIGRATIONS: [(i64, &str, &str); 3] = [
     (
         1,
         "users, lines, records, settings",
         include_str!("../migrations/sqlite/0001_users_lines_records_settings.sql"),
     ),
     (2, "devices, services", include_str!("../migrations/sqlite/0002_devices_services.sql")),
+    (
+        3,
+        "trunks, numbers, permissions",
+        include_str!("../migrations/sqlite/0003_trunks_numbers_permissions.sql"),
+    ),
 ];
 
 /// How long a write waits for another program, such as a backup, to let go of the file.

@@ -1,12 +1,13 @@
 //! From rows to values.
 
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::str::FromStr;
 
-use model::{AgentId, EndCause, Forward, LineId, Role, UserId, UserServices};
+use model::{AgentId, CallClass, EndCause, Forward, LineId, Role, UserId, UserServices};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use store::{CallDirection, CallRecord, Device, Line, StoreError, User};
+use store::{CallDirection, CallRecord, Device, Line, NumberEntry, StoreError, TrunkEntry, User};
 
 use crate::error::store_error;
 
@@ -80,6 +81,25 @@ pub(crate) fn call_record(row: &SqliteRow) -> Result<CallRecord> {
         duration_ms: get(row, "duration_ms")?,
         cause: named(row, "cause", EndCause::from_name)?,
     })
+}
+
+pub(crate) fn trunk(row: &SqliteRow) -> Result<TrunkEntry> {
+    Ok(TrunkEntry { name: get(row, "name")?, settings: get(row, "settings")? })
+}
+
+pub(crate) fn number(row: &SqliteRow) -> Result<NumberEntry> {
+    Ok(NumberEntry {
+        number: parsed("number", &get::<String>(row, "number")?)?,
+        to: get(row, "rings")?,
+    })
+}
+
+pub(crate) fn permissions(row: &SqliteRow) -> Result<(UserId, BTreeSet<CallClass>)> {
+    let names: String = get(row, "classes")?;
+    let unreadable = |name: &str| StoreError::Unreadable { what: "classes", value: name.to_owned() };
+    let classes = names.split(' ').filter(|name| !name.is_empty());
+    let classes = classes.map(|name| CallClass::from_name(name).ok_or_else(|| unreadable(name)));
+    Ok((UserId(get(row, "user_id")?), classes.collect::<Result<_>>()?))
 }
 
 fn get<'r, T>(row: &'r SqliteRow, column: &'static str) -> Result<T>

@@ -1,12 +1,15 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{LineId, PhoneNumber, UserId, UserServices};
+use model::{CallClass, LineId, PhoneNumber, UserId, UserServices};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
-use store::{CallRecord, Device, Line, NewLine, NewUser, Store, StoreError, User};
+use store::{
+    CallRecord, Device, Line, NewLine, NewUser, NumberEntry, Store, StoreError, TrunkEntry, User,
+};
 
 use crate::devices;
 use crate::error::{breaks_a_reference, store_error};
@@ -246,6 +249,69 @@ impl Store for Sqlite {
         );
         let found = sqlx::query(query).bind(user.0).bind(i64::from(limit)).fetch_all(&self.readers).await;
         many(found, rows::call_record)
+    }
+
+    async fn trunks(&self) -> Result<Vec<TrunkEntry>, StoreError> {
+        let query = "SELECT name, settings FROM trunks ORDER BY name";
+        many(sqlx::query(query).fetch_all(&self.readers).await, rows::trunk)
+    }
+
+    async fn set_trunk(&self, trunk: &TrunkEntry) -> Result<(), StoreError> {
+        let query = "INSERT INTO trunks (name, settings) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET settings = $2";
+        let done = sqlx::query(query).bind(&trunk.name).bind(&trunk.settings).execute(&self.writer).await;
+        done.map(drop).map_err(store_error)
+    }
+
+    async fn remove_trunk(&self, name: &str) -> Result<(), StoreError> {
+        let done = sqlx::query("DELETE FROM trunks WHERE name = $1").bind(name).execute(&self.writer).await;
+        done.map(drop).map_err(store_error)
+    }
+
+    async fn numbers(&self) -> Result<Vec<NumberEntry>, StoreError> {
+        let query = "SELECT number, rings FROM numbers ORDER BY number";
+        many(sqlx::query(query).fetch_all(&self.readers).await, rows::number)
+    }
+
+    async fn set_number(&self, number: &NumberEntry) -> Result<(), StoreError> {
+        let query = "INSERT INTO numbers (number, rings) VALUES ($1, $2) ON CONFLICT (number) DO UPDATE SET rings = $2";
+        let query = sqlx::query(query).bind(number.number.as_str()).bind(&number.to);
+        query.execute(&self.writer).await.map(drop).map_err(store_error)
+    }
+
+    async fn remove_number(&self, number: &PhoneNumber) -> Result<(), StoreError> {
+        let query = sqlx::query("DELETE FROM numbers WHERE number = $1").bind(number.as_str());
+        query.execute(&self.writer).await.map(drop).map_err(store_error)
+    }
+
+    async fn permissions(&self) -> Result<BTreeMap<UserId, BTreeSet<CallClass>>, StoreError> {
+        let query = "SELECT user_id, classes FROM permissions";
+        let found = many(sqlx::query(query).fetch_all(&self.readers).await, rows::permissions);
+        found.map(|entries| entries.into_iter().collect())
+    }
+
+    async fn set_permissions(
+        &self,
+        user: UserId,
+        classes: Option<&BTreeSet<CallClass>>,
+    ) -> Result<(), StoreError> {
+        let Some(classes) = classes else {
+            let query = sqlx::query("DELETE FROM permissions WHERE user_id = $1").bind(user.0);
+            query.execute(&self.writer).await.map_err(store_error)?;
+            return self.user(user).await?.map(drop).ok_or(StoreError::UnknownUser(user));
+        };
+        let names: Vec<&str> = classes.iter().map(|class| class.as_str()).collect();
+        let done = sqlx::query(
+            "INSERT INTO permissions (user_id, classes) VALUES ($1, $2) \
+             ON CONFLICT (user_id) DO UPDATE SET classes = $2",
+        )
+        .bind(user.0)
+        .bind(names.join(" "))
+        .execute(&self.writer)
+        .await;
+        match done {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.unknown_user(error, &[Some(user)]).await),
+        }
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {

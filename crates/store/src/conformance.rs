@@ -1,8 +1,13 @@
 //! What every form of the store must do.
 
-use model::{AgentId, EndCause, Forward, LineId, PhoneNumber, Role, UserId, UserServices};
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{CallDirection, CallRecord, Device, Line, NewLine, NewUser, Store, StoreError, User};
+use model::{AgentId, CallClass, EndCause, Forward, LineId, PhoneNumber, Role, UserId, UserServices};
+
+use crate::{
+    CallDirection, CallRecord, Device, Line, NewLine, NewUser, NumberEntry, Store, StoreError, TrunkEntry,
+    User,
+};
 
 /// Holds an empty store to the port's promises. It leaves users, lines, records and settings behind.
 ///
@@ -23,6 +28,8 @@ pub async fn run(store: &dyn Store) {
     call_records_name_known_users_only(store).await;
     settings_are_replaced(store).await;
     odd_texts_are_kept(store).await;
+    trunks_and_numbers_are_replaced_and_forgotten(store).await;
+    permissions_are_said_of_users(store).await;
     store.health().await.expect("a store that was written to is healthy");
 }
 
@@ -58,6 +65,48 @@ async fn an_empty_store_is_healthy_and_knows_nobody(store: &dyn Store) {
     assert_eq!(store.line_by_number(&number("999")).await.expect("line_by_number"), None);
     assert_eq!(store.call_records_of(UserId(-1), 10).await.expect("call_records_of"), []);
     assert_eq!(store.setting("nothing").await.expect("setting"), None);
+}
+
+async fn trunks_and_numbers_are_replaced_and_forgotten(store: &dyn Store) {
+    assert_eq!(store.trunks().await.expect("trunks"), []);
+    assert_eq!(store.numbers().await.expect("numbers"), []);
+    let trunk = |name: &str, settings: &str| TrunkEntry { name: name.into(), settings: settings.into() };
+    for entry in [trunk("b", "old"), trunk("a", "address = \"x\"\n# é"), trunk("b", "new")] {
+        store.set_trunk(&entry).await.expect("set_trunk");
+    }
+    let kept = store.trunks().await.expect("trunks");
+    assert_eq!(kept, [trunk("a", "address = \"x\"\n# é"), trunk("b", "new")], "by name, the last word");
+    store.remove_trunk("b").await.expect("remove_trunk");
+    store.remove_trunk("nothing").await.expect("what is not there is gone");
+    assert_eq!(store.trunks().await.expect("trunks").len(), 1);
+
+    let did = |digits, to: &str| NumberEntry { number: number(digits), to: to.into() };
+    for entry in [did("+332", "user:anna"), did("+331", "echo"), did("+332", "line:1001")] {
+        store.set_number(&entry).await.expect("set_number");
+    }
+    let kept = store.numbers().await.expect("numbers");
+    assert_eq!(kept, [did("+331", "echo"), did("+332", "line:1001")]);
+    store.remove_number(&number("+331")).await.expect("remove_number");
+    assert_eq!(store.numbers().await.expect("numbers"), [did("+332", "line:1001")]);
+}
+
+async fn permissions_are_said_of_users(store: &dyn Store) {
+    assert_eq!(store.permissions().await.expect("permissions"), BTreeMap::new());
+    let anna = add(store, "permissions-anna", Role::Agent).await;
+    let bruno = add(store, "permissions-bruno", Role::Agent).await;
+    let classes = BTreeSet::from(CallClass::ALL);
+    store.set_permissions(anna.id, Some(&BTreeSet::new())).await.expect("nothing at all");
+    store.set_permissions(bruno.id, Some(&BTreeSet::new())).await.expect("nothing at all");
+    store.set_permissions(bruno.id, Some(&classes)).await.expect("everything");
+    let kept = store.permissions().await.expect("permissions");
+    assert_eq!(kept, BTreeMap::from([(anna.id, BTreeSet::new()), (bruno.id, classes)]));
+    store.set_permissions(anna.id, None).await.expect("as everybody");
+    store.set_permissions(anna.id, None).await.expect("again");
+    assert_eq!(store.permissions().await.expect("permissions").len(), 1);
+    for classes in [Some(&BTreeSet::new()), None] {
+        let refused = store.set_permissions(UserId(-7), classes).await;
+        assert!(matches!(refused, Err(StoreError::UnknownUser(UserId(-7)))), "{refused:?}");
+    }
 }
 
 async fn users_are_found_as_they_were_added(store: &dyn Store) {

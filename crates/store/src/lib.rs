@@ -21,15 +21,19 @@ pub mod conformance;
 mod device;
 mod error;
 mod memory;
+mod outside;
 mod record;
 mod user;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use async_trait::async_trait;
-use model::{PhoneNumber, UserId, UserServices};
+use model::{CallClass, PhoneNumber, UserId, UserServices};
 
 pub use device::Device;
 pub use error::StoreError;
 pub use memory::Memory;
+pub use outside::{NumberEntry, TrunkEntry};
 pub use record::{CallDirection, CallRecord};
 pub use user::{Line, NewLine, NewUser, User};
 
@@ -110,6 +114,37 @@ pub trait Store: Send + Sync {
 
     /// The user's last calls, the latest start first, at most `limit` of them.
     async fn call_records_of(&self, user: UserId, limit: u32) -> Result<Vec<CallRecord>, StoreError>;
+
+    /// All trunks, by name.
+    async fn trunks(&self) -> Result<Vec<TrunkEntry>, StoreError>;
+
+    /// Keeps a trunk, in place of one of that name.
+    async fn set_trunk(&self, trunk: &TrunkEntry) -> Result<(), StoreError>;
+
+    /// Forgets the trunk of that name, if there is one.
+    async fn remove_trunk(&self, name: &str) -> Result<(), StoreError>;
+
+    /// All numbers of ours, in order.
+    async fn numbers(&self) -> Result<Vec<NumberEntry>, StoreError>;
+
+    /// Keeps what a number rings, in place of what it rang.
+    async fn set_number(&self, number: &NumberEntry) -> Result<(), StoreError>;
+
+    /// Forgets a number, if it is known.
+    async fn remove_number(&self, number: &PhoneNumber) -> Result<(), StoreError>;
+
+    /// What users may call of whom that was said.
+    async fn permissions(&self) -> Result<BTreeMap<UserId, BTreeSet<CallClass>>, StoreError>;
+
+    /// Says what a user may call; without a set, what everybody may.
+    ///
+    /// # Errors
+    /// [`StoreError::UnknownUser`].
+    async fn set_permissions(
+        &self,
+        user: UserId,
+        classes: Option<&BTreeSet<CallClass>>,
+    ) -> Result<(), StoreError>;
 
     /// The text kept under that key.
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError>;

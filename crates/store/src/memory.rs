@@ -1,10 +1,12 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use model::{LineId, PhoneNumber, UserId, UserServices};
+use model::{CallClass, LineId, PhoneNumber, UserId, UserServices};
 
-use crate::{CallRecord, Device, Line, NewLine, NewUser, Store, StoreError, User};
+use crate::{
+    CallRecord, Device, Line, NewLine, NewUser, NumberEntry, Store, StoreError, TrunkEntry, User,
+};
 
 /// A store in the memory of the process; gone with it.
 #[derive(Default)]
@@ -20,6 +22,9 @@ struct Tables {
     services: BTreeMap<UserId, UserServices>,
     records: BTreeMap<String, CallRecord>,
     settings: BTreeMap<String, String>,
+    trunks: BTreeMap<String, TrunkEntry>,
+    numbers: BTreeMap<PhoneNumber, NumberEntry>,
+    permissions: BTreeMap<UserId, BTreeSet<CallClass>>,
 }
 
 impl Memory {
@@ -159,6 +164,52 @@ impl Store for Memory {
         records.sort_by(|a, b| (b.started_at, &b.id).cmp(&(a.started_at, &a.id)));
         records.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         Ok(records)
+    }
+
+    async fn trunks(&self) -> Result<Vec<TrunkEntry>, StoreError> {
+        Ok(self.tables().trunks.values().cloned().collect())
+    }
+
+    async fn set_trunk(&self, trunk: &TrunkEntry) -> Result<(), StoreError> {
+        self.tables().trunks.insert(trunk.name.clone(), trunk.clone());
+        Ok(())
+    }
+
+    async fn remove_trunk(&self, name: &str) -> Result<(), StoreError> {
+        self.tables().trunks.remove(name);
+        Ok(())
+    }
+
+    async fn numbers(&self) -> Result<Vec<NumberEntry>, StoreError> {
+        Ok(self.tables().numbers.values().cloned().collect())
+    }
+
+    async fn set_number(&self, number: &NumberEntry) -> Result<(), StoreError> {
+        self.tables().numbers.insert(number.number.clone(), number.clone());
+        Ok(())
+    }
+
+    async fn remove_number(&self, number: &PhoneNumber) -> Result<(), StoreError> {
+        self.tables().numbers.remove(number);
+        Ok(())
+    }
+
+    async fn permissions(&self) -> Result<BTreeMap<UserId, BTreeSet<CallClass>>, StoreError> {
+        Ok(self.tables().permissions.clone())
+    }
+
+    async fn set_permissions(
+        &self,
+        user: UserId,
+        classes: Option<&BTreeSet<CallClass>>,
+    ) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.know(user)?;
+        match classes {
+            Some(classes) => tables.permissions.insert(user, classes.clone()),
+            None => tables.permissions.remove(&user),
+        };
+        Ok(())
     }
 
     async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {

@@ -7,7 +7,9 @@ use timing::Instant;
 
 use crate::directory::{Destination, Line};
 use crate::fact::{CallDirection, PartyInfo, PhoneFactKind};
+use crate::outward::{Outward, Toll};
 use crate::registrar::Phone;
+use crate::trunk::TrunkId;
 
 /// One conversation, from the caller's INVITE (or the CTI `dial`) to the last BYE.
 #[derive(Debug)]
@@ -28,6 +30,24 @@ pub(crate) struct Call {
     /// The best reason so far why nobody answered.
     pub refused: Option<EndCause>,
     pub variables: BTreeMap<String, String>,
+    /// How it goes to the outside, if it does.
+    pub outward: Option<Outward>,
+    /// What it counts for, for whom, and how long it may last.
+    pub tolls: Vec<Toll>,
+    /// How often a 3xx was followed.
+    pub redirects: u8,
+    /// The first of the calls that it has grown out of, or itself: all of them live on one media worker.
+    pub home: CallId,
+    /// Whose leave it takes to go where it goes: the caller's, or that of who has sent him on.
+    pub payer: Option<String>,
+    /// How often it was sent on to another number.
+    pub diverted: u8,
+    /// Who has transferred the caller, and is rung again when nobody else takes him.
+    pub recall: Option<String>,
+    /// The call whose other party the caller asks about here, and keeps waiting.
+    pub consults: Option<CallId>,
+    /// The other half of a conference of three.
+    pub merged: Option<CallId>,
 }
 
 /// How far a call has come.
@@ -50,14 +70,22 @@ pub(crate) enum Phase {
     Talking,
 }
 
+/// The user part of who does not want to be seen (RFC 3323 §4.1.1.3).
+const WITHHELD: &str = "anonymous";
+
 /// A person in a call, whatever the phone he speaks through.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Party {
-    /// The SIP account of the party's line; `None` for a service.
+    /// The SIP account of the party's line; `None` for a service and for the outside.
     pub account: Option<String>,
     pub user: Option<UserId>,
-    pub number: PhoneNumber,
+    /// Whether the party is behind a trunk.
+    pub is_outside: bool,
+    /// `None` for a caller of the outside who does not want to be seen.
+    pub number: Option<PhoneNumber>,
     pub name: String,
+    /// The call's id for this party; it keeps it when it is transferred.
+    pub linked_id: String,
     pub unique_id: String,
     pub direction: CallDirection,
     /// The Call-ID of the dialog with the phone that speaks for the party; while several ring, with one of them.
@@ -67,12 +95,14 @@ pub(crate) struct Party {
 }
 
 impl Party {
-    pub fn of_line(line: &Line, unique_id: String, direction: CallDirection) -> Self {
+    pub fn of_line(line: &Line, linked_id: String, unique_id: String, direction: CallDirection) -> Self {
         Party {
             account: Some(line.account.clone()),
             user: Some(line.user),
-            number: line.number.clone(),
+            is_outside: false,
+            number: Some(line.number.clone()),
             name: line.full_name.clone(),
+            linked_id,
             unique_id,
             direction,
             sip_call_id: None,
@@ -80,12 +110,29 @@ impl Party {
         }
     }
 
-    pub fn service(number: PhoneNumber, name: &str, unique_id: String) -> Self {
+    /// Somebody outside.
+    pub fn outside(
+        number: Option<PhoneNumber>,
+        name: &str,
+        linked_id: String,
+        unique_id: String,
+        direction: CallDirection,
+    ) -> Self {
+        Party { is_outside: true, number, direction, ..Party::service_of(name, linked_id, unique_id) }
+    }
+
+    pub fn service(number: PhoneNumber, name: &str, linked_id: String, unique_id: String) -> Self {
+        Party { number: Some(number), ..Party::service_of(name, linked_id, unique_id) }
+    }
+
+    fn service_of(name: &str, linked_id: String, unique_id: String) -> Self {
         Party {
             account: None,
             user: None,
-            number,
+            is_outside: false,
+            number: None,
             name: name.to_owned(),
+            linked_id,
             unique_id,
             direction: CallDirection::Incoming,
             sip_call_id: None,
@@ -94,7 +141,13 @@ impl Party {
     }
 
     pub fn info(&self) -> PartyInfo {
-        PartyInfo { user: self.user, number: self.number.to_string(), name: self.name.clone() }
+        let number = self.number.as_ref().map(ToString::to_string).unwrap_or_default();
+        PartyInfo { outside: self.is_outside, user: self.user, number, name: self.name.clone() }
+    }
+
+    /// The number as other parties see it.
+    pub fn shown(&self) -> String {
+        self.number.as_ref().map_or_else(|| WITHHELD.to_owned(), ToString::to_string)
     }
 
     /// Whether the party's user knows of the call and it is not over for him.
@@ -121,10 +174,14 @@ pub(crate) struct Leg {
     pub target: String,
     /// The phone the leg began with.
     pub phone: Option<Phone>,
+    /// The trunk it goes by, if it does.
+    pub trunk: Option<TrunkId>,
     pub sip_call_id: Option<String>,
     pub state: LegState,
     /// The phone holds the other party.
     pub held: bool,
+    /// We hold the other party on its behalf.
+    pub parked: bool,
     /// When its phone was first missed, until it has shown that it is back and still has the call.
     pub lost_at: Option<Instant>,
     /// Sound flows: ICE and DTLS are up.
@@ -146,6 +203,10 @@ pub(crate) struct Leg {
 /// | `Answering`   | media's answer to the caller's offer              | `Up` |
 /// | `Up`          | –                                                 | `Reoffered` by the phone |
 /// | `Reoffered`   | media's answer to a re-INVITE                     | `Up` |
+/// | `LateOffering` | media's offer for a caller who sent none         | `LateAnswering` |
+/// | `LateAnswering` | the answer in his ACK, and media to take it     | `Up` |
+/// | `Asked`       | media's offer for a re-INVITE without one         | `AskedAnswering` |
+/// | `AskedAnswering` | the answer in its ACK, and media to take it    | `Up` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LegState {
     Incoming,
@@ -155,12 +216,19 @@ pub(crate) enum LegState {
     Answering,
     Up,
     Reoffered,
+    LateOffering,
+    LateAnswering,
+    Asked,
+    AskedAnswering,
 }
 
 impl LegState {
     /// Whether the dialog is confirmed and media agreed.
     pub fn is_up(self) -> bool {
-        matches!(self, LegState::Up | LegState::Reoffered)
+        matches!(
+            self,
+            LegState::Up | LegState::Reoffered | LegState::Asked | LegState::AskedAnswering
+        )
     }
 }
 
@@ -184,6 +252,19 @@ impl Call {
     pub fn engages(&self, account: &str) -> bool {
         let is = |party: &Party| party.account.as_deref() == Some(account);
         is(&self.caller) || is(&self.callee) && !self.branches.is_empty()
+    }
+
+    /// Whether a user takes part, or took.
+    pub fn has(&self, user: UserId) -> bool {
+        [&self.caller, &self.callee].iter().any(|party| party.user == Some(user))
+    }
+
+    /// The side that a user is on.
+    pub fn side_of(&self, user: UserId) -> Option<Side> {
+        [Side::Caller, Side::Callee].into_iter().find(|side| {
+            let party = self.party(*side);
+            party.user == Some(user) && party.is_live()
+        })
     }
 
     /// The leg that carries the given side of a call that has been answered.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use model::{PhoneNumber, UserId};
+use model::{Forward, PhoneNumber, UserId};
 
 /// What a person or a program may wish of the switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +37,59 @@ pub enum Command {
         /// Names (with `USR_`) and values.
         variables: BTreeMap<String, String>,
     },
+    /// Send the other party of the user's current call to a number, and be out of it.
+    DirectTransfer {
+        /// Whose call.
+        user: UserId,
+        /// Where to.
+        destination: PhoneNumber,
+    },
+    /// Keep the other party of the user's current call waiting, and call a number from his phone.
+    Consult {
+        /// Whose call.
+        user: UserId,
+        /// Whom to ask.
+        destination: PhoneNumber,
+    },
+    /// Join the other parties of the user's two calls, and be out of both.
+    CompleteTransfer {
+        /// Whose calls.
+        user: UserId,
+    },
+    /// End the second of the user's two calls, and go back to the first.
+    CancelTransfer {
+        /// Whose calls.
+        user: UserId,
+    },
+    /// Make one conversation of the user's two calls.
+    Merge {
+        /// Whose calls.
+        user: UserId,
+    },
+    /// Choose what happens to the user's calls.
+    ChangeServices {
+        /// Whose calls.
+        user: UserId,
+        /// What shall happen.
+        change: ServiceChange,
+    },
     /// Take no new call and end the running ones: the server is stopping.
     Drain,
+}
+
+/// One choice of a user about his calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceChange {
+    /// Callers hear busy, or no longer.
+    DoNotDisturb(bool),
+    /// A second call rings, or its caller hears busy.
+    CallWaiting(bool),
+    /// The forward of all calls.
+    Unconditional(Forward),
+    /// The forward when busy.
+    Busy(Forward),
+    /// The forward when nobody answers.
+    NoAnswer(Forward),
 }
 
 /// What only the phone itself can do with one of its dialogs.
@@ -66,6 +117,9 @@ pub enum Refusal {
     /// The number exists nowhere.
     #[error("this number does not exist")]
     UnknownNumber,
+    /// The user has no leave to call such numbers, or has called too much.
+    #[error("no leave to call this number now")]
+    Forbidden,
     /// The user has no such call, or none that this could be done with.
     #[error("no call to do this with")]
     NoSuchCall,
@@ -75,10 +129,29 @@ pub enum Refusal {
     /// The user has as many calls as a phone can hold.
     #[error("too many calls on this line")]
     TooManyCalls,
+    /// A forward to the number that is forwarded.
+    #[error("calls cannot be forwarded to one's own number")]
+    OwnNumber,
+    /// The two calls' sound is carried in places that cannot be joined.
+    #[error("these two calls cannot be joined")]
+    CannotJoin,
+    /// The user's phone does not take such wishes.
+    #[error("this phone cannot be asked to do that")]
+    PhoneCannot,
     /// More data than a call may carry: 64 names, 8 KiB.
     #[error("too much data for one call: at most 64 names and 8 KiB")]
     TooMuchData,
     /// The server is stopping or full.
     #[error("the server takes no new calls now")]
     NoRoom,
+}
+
+impl Refusal {
+    /// How somebody is told that a number leads nowhere for him.
+    pub(crate) fn of(cause: model::EndCause) -> Refusal {
+        match cause {
+            model::EndCause::Forbidden => Refusal::Forbidden,
+            _ => Refusal::UnknownNumber,
+        }
+    }
 }

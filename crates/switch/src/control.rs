@@ -6,17 +6,20 @@ use media::CodecPreference;
 use model::{CallId, EndCause, PhoneNumber, UserId};
 use timing::{Deadline, Instant};
 
-use crate::call::{Call, Leg, Phase, Side};
+use crate::call::{Leg, Phase, Side};
 use crate::command::{Command, PhoneAct, Refusal};
 use crate::fact::{CallDirection, Fact, PhoneFactKind};
 use crate::flows::Offers;
-use crate::setup::{MOST_CALLS_OF_A_LINE, NewCall};
+use crate::setup::{Caller, MOST_CALLS_OF_A_LINE, NewCall};
 use crate::switch::{Switch, Timer};
+use crate::trunk::Origin;
 
 impl Switch {
     pub(crate) fn obey(&mut self, command: Command, now: Instant) -> Result<(), Refusal> {
         match command {
-            Command::Dial { user, destination, variables } => self.dial(user, destination, variables, now),
+            Command::Dial { user, destination, variables } => {
+                self.dial(user, destination, variables, now).map(|_| ())
+            }
             Command::HangUp { user, unique_id } => {
                 let (call, side) = self.find(user, unique_id.as_deref(), |_| true)?;
                 self.hang_up(call, side, now);
@@ -24,6 +27,12 @@ impl Switch {
             }
             Command::Phone { user, unique_id, act } => self.phone_act(user, unique_id.as_deref(), act),
             Command::SetData { user, variables } => self.set_data(user, &variables),
+            Command::DirectTransfer { user, destination } => self.direct_transfer(user, &destination, now),
+            Command::Consult { user, destination } => self.consult(user, destination, now),
+            Command::CompleteTransfer { user } => self.complete_transfer(user, now),
+            Command::CancelTransfer { user } => self.cancel_transfer(user, now),
+            Command::Merge { user } => self.merge(user),
+            Command::ChangeServices { user, change } => self.change_services(user, change),
             Command::Drain => {
                 self.draining = true;
                 let calls: Vec<CallId> = self.calls.keys().copied().collect();
@@ -36,26 +45,27 @@ impl Switch {
     }
 
     /// Click to call: the user's own phone first, which answers by itself, then the destination.
-    fn dial(
+    pub(crate) fn dial(
         &mut self,
         user: UserId,
         number: PhoneNumber,
         variables: BTreeMap<String, String>,
         now: Instant,
-    ) -> Result<(), Refusal> {
+    ) -> Result<CallId, Refusal> {
         check_size(&variables)?;
         let line = self.directory.line_of(user).ok_or(Refusal::NoLine)?.clone();
-        let destination = self.directory.route(&number).ok_or(Refusal::UnknownNumber)?;
-        if self.draining || self.calls.len() >= self.config.most_calls {
-            return Err(Refusal::NoRoom);
-        }
-        if self.calls_of(&line.account).count() >= MOST_CALLS_OF_A_LINE {
-            return Err(Refusal::TooManyCalls);
+        let led = self.lead(&number, Origin::User(user), None, now).map_err(Refusal::of)?;
+        if !led.is_emergency() {
+            self.has_room().map_err(|_| Refusal::NoRoom)?;
+            if self.calls_of(&line.account).count() >= MOST_CALLS_OF_A_LINE {
+                return Err(Refusal::TooManyCalls);
+            }
         }
         // of several phones the one that registered last is the one in use
         let binding =
             self.registrar.bindings(&line.account).last().cloned().ok_or(Refusal::PhoneUnavailable)?;
-        let new = NewCall { line, dialled: number, destination, codecs: Vec::new(), variables };
+        let caller = Caller::Line(line);
+        let new = NewCall { caller, dialled: number, led, codecs: Vec::new(), variables };
         let id = self.new_call(new, Phase::CallingBack, now);
         let leg = self.calls[&id].caller_leg;
         self.legs.insert(leg, Leg::outgoing(id, Side::Caller, &binding));
@@ -63,10 +73,10 @@ impl Switch {
         let style = self.style_on(binding.flow, Offers::Ours);
         let (leg, codecs) = (media::LegId(leg.0), CodecPreference::Any);
         self.order(id, media::Order::MakeOffer { leg, codecs, style });
-        Ok(())
+        Ok(id)
     }
 
-    fn hang_up(&mut self, id: CallId, side: Side, now: Instant) {
+    pub(crate) fn hang_up(&mut self, id: CallId, side: Side, now: Instant) {
         let Some(call) = self.calls.get(&id) else { return };
         let cause = match (call.phase, side) {
             (Phase::Talking, _) => EndCause::Normal,
@@ -84,6 +94,10 @@ impl Switch {
             }
         };
         let (id, side) = self.find(user, unique_id, fits)?;
+        let leg = self.calls.get(&id).and_then(|call| call.leg_of(side)).and_then(|leg| self.legs.get(&leg));
+        if leg.is_some_and(|leg| !self.is_browser(leg.flow)) {
+            return self.act_for_phone(id, side, act);
+        }
         // of several phones that ring one acts, lest two of them answer
         let party = self.calls.get(&id).map(|call| call.party(side));
         let dialog = party.and_then(|party| party.sip_call_id.clone());
@@ -92,9 +106,23 @@ impl Switch {
         Ok(())
     }
 
+    /// What can be done for a phone that takes no wishes.
+    fn act_for_phone(&mut self, id: CallId, side: Side, act: PhoneAct) -> Result<(), Refusal> {
+        match act {
+            PhoneAct::ToggleHold => self.toggle_park(id, side),
+            PhoneAct::SendDtmf(key) => {
+                let far = self.calls.get(&id).and_then(|call| call.leg_of(side.other()));
+                let leg = media::LegId(far.ok_or(Refusal::NoSuchCall)?.0);
+                self.order(id, media::Order::Press { leg, key, ms: crate::switch::KEY_MS });
+                Ok(())
+            }
+            PhoneAct::Answer | PhoneAct::ToggleMicrophone => Err(Refusal::PhoneCannot),
+        }
+    }
+
     fn set_data(&mut self, user: UserId, variables: &BTreeMap<String, String>) -> Result<(), Refusal> {
         let calls: Vec<CallId> =
-            self.calls.values().filter(|call| side_of(call, user).is_some()).map(|c| c.id).collect();
+            self.calls.values().filter(|call| call.side_of(user).is_some()).map(|c| c.id).collect();
         if calls.is_empty() {
             return Err(Refusal::NoSuchCall);
         }
@@ -113,14 +141,14 @@ impl Switch {
     }
 
     /// The one call of `user` that is meant.
-    fn find(
+    pub(crate) fn find(
         &self,
         user: UserId,
         unique_id: Option<&str>,
         fits: impl Fn(PhoneFactKind) -> bool,
     ) -> Result<(CallId, Side), Refusal> {
         let mut found = self.calls.values().filter_map(|call| {
-            let side = side_of(call, user)?;
+            let side = call.side_of(user)?;
             let party = call.party(side);
             let meant = unique_id.is_none_or(|id| {
                 id == party.unique_id || id == call.linked_id && party.direction == CallDirection::Outgoing
@@ -134,7 +162,7 @@ impl Switch {
         // of several, the one in which the user talks is the current one
         let talking = |told: PhoneFactKind| told == PhoneFactKind::Established && fits(told);
         let mut current = self.calls.values().filter_map(|call| {
-            let side = side_of(call, user)?;
+            let side = call.side_of(user)?;
             call.party(side).told.is_some_and(talking).then_some((call.id, side))
         });
         match (current.next(), current.next()) {
@@ -150,11 +178,4 @@ fn check_size(variables: &BTreeMap<String, String>) -> Result<(), Refusal> {
     const MOST_BYTES: usize = 8 * 1024;
     let bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
     if variables.len() > MOST || bytes > MOST_BYTES { Err(Refusal::TooMuchData) } else { Ok(()) }
-}
-
-fn side_of(call: &Call, user: UserId) -> Option<Side> {
-    [Side::Caller, Side::Callee].into_iter().find(|side| {
-        let party = call.party(*side);
-        party.user == Some(user) && party.is_live()
-    })
 }

@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use model::{LineId, PhoneNumber, UserId};
 
+use crate::features::Feature;
+
 /// A line that can be dialled: whose it is and how its SIP account is called.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
@@ -46,6 +48,10 @@ pub enum Destination {
     Echo,
     /// A user's line, by SIP account.
     Line(String),
+    /// The outside, by canonical number.
+    Outside(PhoneNumber),
+    /// The caller wants something changed, or to take a call that rings elsewhere.
+    Feature(Feature),
 }
 
 /// The dial plan: lines by number and by account, and the service numbers.
@@ -98,7 +104,8 @@ impl Directory {
         if number.as_str() == ECHO_NUMBER {
             return Some(Destination::Echo);
         }
-        self.by_number.get(number).cloned().map(Destination::Line)
+        let line = self.by_number.get(number).cloned().map(Destination::Line);
+        line.or_else(|| Feature::dialled(number).map(Destination::Feature))
     }
 
     /// All lines, by account.

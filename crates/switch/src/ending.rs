@@ -24,6 +24,15 @@ impl Switch {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.dialog = None;
         let up = leg.state.is_up();
+        if let EndedBy::Refused { contacts, .. } = by
+            && !contacts.is_empty()
+            && self.redirected(leg_id, contacts, now)
+        {
+            return;
+        }
+        if self.trunk_refused(leg_id, by, now) {
+            return;
+        }
         let cause = match by {
             EndedBy::Local => EndCause::Normal,
             EndedBy::Remote if up => EndCause::Normal,
@@ -79,6 +88,9 @@ impl Switch {
 
     /// Ends a call for `cause`, and all its legs.
     pub(crate) fn end_call(&mut self, id: CallId, cause: EndCause, now: Instant) {
+        if self.send_on(id, cause, now) {
+            return;
+        }
         let Some(call) = self.calls.get(&id) else { return };
         let legs: Vec<LegId> =
             self.legs.iter().filter(|(_, leg)| leg.call == call.id).map(|(id, _)| *id).collect();
@@ -92,7 +104,11 @@ impl Switch {
             self.drop_leg(leg, cause, now);
         }
         self.timers.cancel(&Timer::NoAnswer(id));
+        self.timers.cancel(&Timer::ServiceOver(id));
+        self.timers.cancel(&Timer::TooLong(id));
         let Some(call) = self.calls.remove(&id) else { return };
+        self.leave_behind(&call);
+        self.settle_tolls(&call.tolls);
         for party in [&call.caller, &call.callee] {
             if let Some(account) = &party.account {
                 self.touched.insert(account.clone());
@@ -108,6 +124,9 @@ impl Switch {
             ended_at: self.unix_ms(now),
             cause,
         }));
+        if !self.calls.values().any(|other| other.home == call.home) {
+            self.facts.push_back(Fact::WorkerFree { home: call.home });
+        }
     }
 
     /// Ends one leg's dialog, if it has not ended by itself, in the way its state asks for, and its media.
@@ -139,6 +158,7 @@ impl Switch {
         self.timers.cancel(&Timer::Detached(leg_id));
         self.timers.cancel(&Timer::Orphaned(leg_id));
         self.timers.cancel(&Timer::NoSound(leg_id));
+        self.leave_trunk(leg_id, &leg);
         self.order(leg.call, media::Order::Close { leg: media::LegId(leg_id.0) });
     }
 }

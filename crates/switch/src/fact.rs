@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 
-use model::{CallId, EndCause, PhoneNumber, UserId};
+use model::{CallId, EndCause, PhoneNumber, UserId, UserServices};
+
+use crate::trunk::{NotLet, TrunkId, TrunkStatus};
 
 /// What has happened in the switch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +27,18 @@ pub enum Fact {
         /// What the phone shall do.
         act: crate::PhoneAct,
     },
+    /// A user has chosen what happens to his calls, to be kept.
+    ServicesChanged {
+        /// Who.
+        user: UserId,
+        /// All that he has chosen.
+        services: UserServices,
+    },
+    /// No call needs the media worker any more that was chosen for this one and those that grew out of it.
+    WorkerFree {
+        /// The first of them.
+        home: CallId,
+    },
     /// A call has begun, whether or not it comes to an answer.
     CallBegan(CallBegan),
     /// The parties of a call hear each other for the first time.
@@ -34,6 +48,34 @@ pub enum Fact {
     },
     /// A call is over: the facts of its record.
     CallEnded(CallEnded),
+    /// A trunk stands otherwise than before.
+    TrunkChanged {
+        /// Which.
+        trunk: TrunkId,
+        /// How.
+        status: TrunkStatus,
+    },
+    /// A trunk has refused to register us.
+    TrunkRefusedUs {
+        /// Which.
+        trunk: TrunkId,
+        /// With what; nothing when no answer came.
+        status: Option<u16>,
+    },
+    /// A trunk has not answered for long: this flow to it is to be closed, and another server tried.
+    TrunkSilent {
+        /// Which.
+        trunk: TrunkId,
+        /// The flow.
+        flow: sip::FlowId,
+    },
+    /// A user wanted to call outside and may not, which may be fraud.
+    NotLetOut {
+        /// Who.
+        user: UserId,
+        /// Why.
+        why: NotLet,
+    },
 }
 
 /// The status of a line (the Asterisk extension states that the CTI wire carries).
@@ -108,6 +150,8 @@ pub struct PhoneFact {
 /// One side of a finished call.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct PartyInfo {
+    /// Whether the party is outside, behind a trunk.
+    pub outside: bool,
     /// The user, if the party is one of ours.
     pub user: Option<UserId>,
     /// The number, as dialled or as owned.

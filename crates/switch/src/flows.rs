@@ -6,6 +6,7 @@ use timing::Instant;
 
 use crate::directory::Identity;
 use crate::switch::Switch;
+use crate::trunk::{Source, owner_of};
 
 /// What is known of a flow whatever is said on it.
 #[derive(Clone, Debug)]
@@ -30,20 +31,28 @@ impl Switch {
     /// A peer that has proved nothing is there, by UDP, TCP or TLS, or by a WebSocket without a login. It is told
     /// what we are able to do (OPTIONS), and must prove by digest who it is for whatever else it asks.
     ///
-    /// `ends` are where the flow begins and ends; a WebSocket has none.
+    /// `ends` are where the flow begins and ends; a WebSocket has none. `certificate` is a name that the peer's
+    /// certificate bears and that was verified for a trunk. Who is known as a trunk by it, or by where he is, is one.
     pub fn open_stranger(
         &mut self,
         flow: FlowId,
         transport: Transport,
         ends: Option<FlowEnds>,
+        certificate: Option<&str>,
         now: Instant,
     ) {
-        self.ua.open_flow(flow, transport, Owner::Unproved, now);
+        let source = ends.as_ref().map(|ends| Source { transport, remote: ends.remote, certificate });
+        let trunk = source.and_then(|source| self.trunks.of(&source));
+        let owner = trunk.map_or(Owner::Unproved, owner_of);
+        self.ua.open_flow(flow, transport, owner, now);
+        if let Some(trunk) = trunk {
+            self.trunks.visitors.insert(flow, trunk);
+        }
         let remote = ends.as_ref().map(|ends| ends.remote.ip());
         if let Some(ends) = ends {
             self.ua.set_ends(flow, ends);
         }
-        self.ways.insert(flow, Way { transport, remote, identity: None, proven: false });
+        self.ways.insert(flow, Way { transport, remote, identity: None, proven: trunk.is_some() });
     }
 
     /// A connection is gone. Its registrations end at once (RFC 5626 §4.2); calls that were answered over it
@@ -51,6 +60,7 @@ impl Switch {
     pub fn close_flow(&mut self, flow: FlowId, now: Instant) {
         self.ua.close_flow(flow, now);
         self.ways.remove(&flow);
+        self.trunk_flow_closed(flow);
         let lost = self.registrar.close_flow(flow);
         self.touched.extend(lost);
         self.drain_sip(now);
@@ -65,12 +75,13 @@ impl Switch {
 
     /// Whether a call or a registration would be lost with this flow.
     pub fn lives_on(&self, flow: FlowId) -> bool {
-        self.ua.lives_on(flow) || self.registrar.is_bound(flow)
+        self.ua.lives_on(flow) || self.registrar.is_bound(flow) || self.trunks.is_line(flow)
     }
 
     /// Whether a page speaks on this flow.
     pub(crate) fn is_browser(&self, flow: FlowId) -> bool {
-        self.ways.get(&flow).is_some_and(|way| way.transport.is_websocket())
+        let by_websocket = self.ways.get(&flow).is_some_and(|way| way.transport.is_websocket());
+        by_websocket && self.trunk_on(flow).is_none()
     }
 
     /// What kind of sound a peer on this flow speaks: a WebSocket's is a browser, everyone else a phone.
@@ -78,6 +89,9 @@ impl Switch {
         let Some(Way { transport, remote: Some(signalled), .. }) = self.ways.get(&flow) else {
             return Style::WebRtc;
         };
+        if let Some(trunk) = self.trunk_on(flow).and_then(|trunk| self.trunks.plan.trunk(trunk)) {
+            return Style::Rtp { secure: trunk.secure, signalled: *signalled };
+        }
         let secure = match offers {
             Offers::Theirs => Sdes::Optional,
             // keys are as secret as what carries them

@@ -21,19 +21,35 @@ mod call;
 mod command;
 mod control;
 mod directory;
+mod diverting;
 mod ending;
 mod fact;
+mod features;
 mod flows;
 mod guesses;
+mod holding;
 mod media_facts;
+mod inward;
+mod numbering;
+mod outward;
 mod proving;
+mod referring;
 mod registering;
 mod registrar;
 mod resume;
 mod setup;
 mod switch;
+mod transfer;
+mod trunk;
+mod trunks;
 
-pub use command::{Command, PhoneAct, Refusal};
+pub use command::{Command, PhoneAct, Refusal, ServiceChange};
 pub use directory::{Destination, Device, Directory, Identity, Line};
+pub use features::Feature;
 pub use fact::{CallBegan, CallDirection, CallEnded, Fact, LineStatus, PartyInfo, PhoneFact, PhoneFactKind};
+pub use numbering::{Fare, NotAPattern, NumberFormat, Numbering, Outside, Pattern};
 pub use switch::{Config, Order, Switch};
+pub use trunk::{
+    Attempt, CallerIds, Did, DtmfMode, Identify, Limited, Limits, NotLet, Origin, Plan, Registers, Rights, Route,
+    Trunk, TrunkId, TrunkStatus,
+};

@@ -2,7 +2,7 @@
 
 use media::CodecPreference;
 use model::{CallId, EndCause, LegId};
-use sip::{DialogId, FlowId};
+use sip::{DialogId, EndedBy, FlowId};
 use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Leg, Phase, Side};
@@ -11,6 +11,7 @@ use crate::proving::Proven;
 use crate::registrar::{Binding, Bound};
 use crate::setup::SOUND_WITHIN;
 use crate::switch::{Switch, Timer};
+use crate::trunk::TrunkId;
 
 /// How long a phone that has registered again may take to show that it still has its call.
 const PROVE_WITHIN: Duration = Duration::from_secs(10);
@@ -28,7 +29,10 @@ impl Switch {
             if leg.replaces.is_none() && talking && leg.state.is_up() {
                 self.await_phone(leg_id, now);
             } else {
-                self.leg_ended(leg_id, cause_of_loss(leg), now);
+                let cause = cause_of_loss(leg);
+                if !self.trunk_refused(leg_id, &EndedBy::Timeout, now) {
+                    self.leg_ended(leg_id, cause, now);
+                }
             }
         }
     }
@@ -41,6 +45,21 @@ impl Switch {
         self.timers.set(Timer::Detached(leg_id), deadline);
         let deadline = Deadline::new(now + ORPHANED_AFTER, "another phone may take the call over");
         self.timers.set(Timer::Orphaned(leg_id), deadline);
+    }
+
+    /// A trunk can be reached again: its calls go on over the new flow.
+    pub(crate) fn trunk_is_back(&mut self, trunk: TrunkId, flow: FlowId, now: Instant) {
+        let its = self.legs.iter().filter(|(_, leg)| leg.trunk == Some(trunk) && leg.state.is_up());
+        for leg in its.map(|(id, _)| *id).collect::<Vec<_>>() {
+            let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| {
+                leg.flow = flow;
+                leg.dialog
+            }) else {
+                continue;
+            };
+            self.ua.rebind(dialog, flow);
+            self.phone_is_back(dialog, now);
+        }
     }
 
     /// A leg's time is up: its phone did not come back, or its sound did not.
@@ -229,18 +248,8 @@ impl Switch {
             Side::Callee => call.branches = vec![leg_id],
         }
         call.party_mut(side).sip_call_id = sip_call_id;
-        self.connect_again(id);
+        self.join_sound(id);
         self.tell_talking(id, side);
-    }
-
-    fn connect_again(&mut self, id: CallId) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let caller = media::LegId(call.caller_leg.0);
-        let order = match call.branches.first() {
-            Some(callee) => media::Order::Bridge { a: caller, b: media::LegId(callee.0) },
-            None => media::Order::Echo { leg: caller },
-        };
-        self.order(id, order);
     }
 }
 

@@ -8,12 +8,15 @@ use sip::{DialogId, InboundInvite, OutboundInvite};
 use timing::{Deadline, Duration, Instant};
 
 use crate::call::{Call, Leg, LegState, Party, Phase, Side};
-use crate::directory::Destination;
+use crate::directory::{Destination, Line};
 use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
+use crate::features::Feature;
 use crate::flows::Offers;
+use crate::outward::Led;
 use crate::proving::Proven;
 use crate::registrar::{Binding, Phone};
 use crate::switch::{Switch, Timer};
+use crate::trunk::{Origin, TrunkId};
 
 /// Calls that one line may have when it makes another: one is held for the other, and a third is refused.
 /// Who has any call at all is not rung: whoever calls him hears busy.
@@ -26,6 +29,9 @@ pub(crate) const SOUND_WITHIN: Duration = Duration::from_secs(30);
 impl Switch {
     /// A phone calls.
     pub(crate) fn incoming(&mut self, invite: InboundInvite, now: Instant) {
+        if let Some(trunk) = self.trunk_on(invite.flow) {
+            return self.incoming_from_trunk(invite, trunk, now);
+        }
         let (uri, proof) = (&invite.request_uri, invite.authorization.as_ref());
         let proven = match self.may_call(&invite) {
             // a page's connection and registration speak for it
@@ -37,41 +43,72 @@ impl Switch {
                 }
             },
         };
-        match self.accept_caller(&invite, &proven) {
+        if let Some(replaces) = invite.replaces.clone() {
+            let dialog = invite.dialog;
+            if let Err(cause) = self.replace_by(invite, &proven, &replaces, now) {
+                let status = if cause == EndCause::UnknownNumber { 481 } else { cause.sip_status() };
+                self.ua.refuse(dialog, status, None, now);
+            }
+            return;
+        }
+        if let Some(Feature::Pickup(number)) = invite.request_user.parse().ok().and_then(|n| Feature::dialled(&n))
+        {
+            let ringing = self.ringing_at(&number).ok_or(EndCause::UnknownNumber);
+            if let Err(cause) = ringing.and_then(|call| self.pick_up(&invite, &proven, call, now)) {
+                self.refuse(invite.dialog, cause, now);
+            }
+            return;
+        }
+        match self.accept_caller(&invite, &proven, now) {
             Err(cause) => self.refuse(invite.dialog, cause, now),
             Ok(accepted) => {
-                let call = self.new_call(accepted, Phase::Ringing, now);
-                let leg = self.calls[&call].caller_leg;
-                self.dialogs.insert(invite.dialog, leg);
-                self.timers
-                    .set(Timer::NoAnswer(call), Deadline::new(now + self.config.ring_time, "no answer"));
-                let flow = invite.flow;
-                let phone = self.phone_on(flow, &proven);
-                if let Some(call) = self.calls.get_mut(&call) {
-                    call.caller.sip_call_id = Some(invite.sip_call_id.clone());
-                }
-                self.legs.insert(
-                    leg,
-                    Leg {
-                        call,
-                        side: Side::Caller,
-                        dialog: Some(invite.dialog),
-                        flow,
-                        target: String::new(),
-                        phone,
-                        sip_call_id: Some(invite.sip_call_id),
-                        state: LegState::Incoming,
-                        held: false,
-                        lost_at: None,
-                        connected: false,
-                        offer: invite.sdp,
-                        replaces: None,
-                    },
-                );
-                self.tell(call, Side::Caller, PhoneFactKind::Dialling);
-                self.place(call, now);
+                let phone = self.phone_on(invite.flow, &proven);
+                self.begin_from(invite, accepted, phone, None, now);
             }
         }
+    }
+
+    /// A call that was let in: from a phone, or by a trunk.
+    pub(crate) fn begin_from(
+        &mut self,
+        invite: InboundInvite,
+        accepted: NewCall,
+        phone: Option<Phone>,
+        trunk: Option<TrunkId>,
+        now: Instant,
+    ) {
+        let call = self.new_call(accepted, Phase::Ringing, now);
+        let leg = self.calls[&call].caller_leg;
+        self.dialogs.insert(invite.dialog, leg);
+        self.timers.set(Timer::NoAnswer(call), Deadline::new(now + self.config.ring_time, "no answer"));
+        if let Some(call) = self.calls.get_mut(&call) {
+            call.caller.sip_call_id = Some(invite.sip_call_id.clone());
+        }
+        if let Some(trunk) = trunk {
+            self.enter_trunk(trunk, leg, now);
+        }
+        self.legs.insert(
+            leg,
+            Leg {
+                call,
+                side: Side::Caller,
+                dialog: Some(invite.dialog),
+                flow: invite.flow,
+                target: String::new(),
+                phone,
+                trunk,
+                sip_call_id: Some(invite.sip_call_id),
+                state: LegState::Incoming,
+                held: false,
+                parked: false,
+                lost_at: None,
+                connected: false,
+                offer: invite.sdp,
+                replaces: None,
+            },
+        );
+        self.tell(call, Side::Caller, PhoneFactKind::Dialling);
+        self.place(call, now);
     }
 
     /// The account of a page that has registered on the flow by which it calls.
@@ -81,44 +118,69 @@ impl Switch {
         registered.then(|| account.clone())
     }
 
-    fn accept_caller(&self, invite: &InboundInvite, proven: &Proven) -> Result<NewCall, EndCause> {
+    fn accept_caller(
+        &mut self,
+        invite: &InboundInvite,
+        proven: &Proven,
+        now: Instant,
+    ) -> Result<NewCall, EndCause> {
         if invite.from_user != proven.name {
             return Err(EndCause::Forbidden);
         }
         let line = self.directory.line(&proven.account).ok_or(EndCause::Forbidden)?.clone();
         let dialled: PhoneNumber = invite.request_user.parse().map_err(|_| EndCause::UnknownNumber)?;
-        let destination = self.directory.route(&dialled).ok_or(EndCause::UnknownNumber)?;
-        let offer = invite.sdp.as_deref().ok_or(EndCause::NotAcceptable)?;
-        let codecs = match self.style_on(invite.flow, Offers::Theirs) {
-            media::Style::WebRtc => media::sdp::offered_codecs(offer),
-            media::Style::Rtp { secure, .. } => media::sdp::plain_offered_codecs(offer, secure),
+        let led = self.lead(&dialled, Origin::User(line.user), Some(invite.max_forwards), now)?;
+        let codecs = self.codecs_of(invite)?;
+        if !led.is_emergency() {
+            self.has_room()?;
+            if self.calls_of(&proven.account).count() >= MOST_CALLS_OF_A_LINE {
+                return Err(EndCause::Busy);
+            }
+        }
+        Ok(NewCall { caller: Caller::Line(line), dialled, led, codecs, variables: BTreeMap::new() })
+    }
+
+    /// What the caller's offer leaves to choose from.
+    pub(crate) fn codecs_of(&self, invite: &InboundInvite) -> Result<Vec<Codec>, EndCause> {
+        let codecs = match (&invite.sdp, self.style_on(invite.flow, Offers::Theirs)) {
+            (None, media::Style::WebRtc) => Codec::ALL.to_vec(),
+            // of a phone that says nothing one may expect G.711
+            (None, media::Style::Rtp { .. }) => and_all_others(&[Codec::Pcma, Codec::Pcmu]),
+            (Some(offer), media::Style::WebRtc) => {
+                media::sdp::offered_codecs(offer).map_err(|_| EndCause::NotAcceptable)?
+            }
+            (Some(offer), media::Style::Rtp { secure, .. }) => {
+                media::sdp::plain_offered_codecs(offer, secure).map_err(|_| EndCause::NotAcceptable)?
+            }
         };
-        let codecs = codecs.map_err(|_| EndCause::NotAcceptable)?;
-        if codecs.is_empty() {
-            return Err(EndCause::NotAcceptable);
-        }
-        if self.draining || self.calls.len() >= self.config.most_calls {
-            return Err(EndCause::Overloaded);
-        }
-        if self.calls_of(&proven.account).count() >= MOST_CALLS_OF_A_LINE {
-            return Err(EndCause::Busy);
-        }
-        Ok(NewCall { line, dialled, destination, codecs, variables: BTreeMap::new() })
+        if codecs.is_empty() { Err(EndCause::NotAcceptable) } else { Ok(codecs) }
+    }
+
+    /// Whether one more call may begin.
+    pub(crate) fn has_room(&self) -> Result<(), EndCause> {
+        let full = self.draining || self.calls.len() >= self.config.most_calls;
+        if full { Err(EndCause::Overloaded) } else { Ok(()) }
     }
 
     /// Makes the call and its parties; the caller's leg is the caller's business.
     pub(crate) fn new_call(&mut self, new: NewCall, phase: Phase, now: Instant) -> CallId {
         let id = self.new_call_id();
         let linked_id = self.new_channel_id(now);
-        let caller = Party::of_line(&new.line, linked_id.clone(), CallDirection::Outgoing);
-        let channel = self.new_channel_id(now);
-        let callee = match &new.destination {
-            Destination::Line(account) => match self.directory.line(account) {
-                Some(line) => Party::of_line(line, channel, CallDirection::Incoming),
-                None => Party::service(new.dialled.clone(), "", channel),
-            },
-            Destination::Echo => Party::service(new.dialled.clone(), "Echo test", channel),
+        let direction = CallDirection::Outgoing;
+        let caller = match &new.caller {
+            Caller::Line(line) => Party::of_line(line, linked_id.clone(), linked_id.clone(), direction),
+            Caller::Outside { number, name } => {
+                Party::outside(number.clone(), name, linked_id.clone(), linked_id.clone(), direction)
+            }
         };
+        let payer = caller.account.clone();
+        let channel = self.new_channel_id(now);
+        let Led { destination, outward } = new.led;
+        let callee = self.callee(&destination, &new.dialled, linked_id.clone(), channel);
+        // what one line has to do with may come together one day
+        let own = payer.as_deref().and_then(|account| self.calls_of(account).next());
+        let home = own.and_then(|call| self.calls.get(&call));
+        let home = home.map_or(id, |call| call.home);
         let caller_leg = self.new_leg_id();
         let call = Call {
             id,
@@ -126,7 +188,7 @@ impl Switch {
             started_at: now,
             answered_at: None,
             phase,
-            destination: new.destination,
+            destination,
             caller,
             callee,
             caller_leg,
@@ -134,6 +196,15 @@ impl Switch {
             codecs: new.codecs,
             refused: None,
             variables: new.variables,
+            outward,
+            tolls: Vec::new(),
+            redirects: 0,
+            home,
+            payer,
+            diverted: 0,
+            recall: None,
+            consults: None,
+            merged: None,
         };
         self.facts.push_back(Fact::CallBegan(CallBegan {
             call: id,
@@ -142,6 +213,7 @@ impl Switch {
             callee: call.callee.info(),
         }));
         self.calls.insert(id, call);
+        self.take_toll(id, now);
         id
     }
 
@@ -150,33 +222,48 @@ impl Switch {
         let Some(call) = self.calls.get(&id) else { return };
         match call.destination.clone() {
             Destination::Echo => self.answer_by_service(id, now),
+            Destination::Feature(feature) => self.use_feature(id, feature, now),
             Destination::Line(account) => self.ring_line(id, &account, now),
+            Destination::Outside(_) => self.call_out(id, now),
         }
     }
 
-    fn answer_by_service(&mut self, id: CallId, now: Instant) {
+    pub(crate) fn answer_by_service(&mut self, id: CallId, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.phase = Phase::Answering;
         let leg = call.caller_leg;
         if self.legs.get(&leg).is_some_and(|leg| leg.state.is_up()) {
             self.connect(id, now);
         } else {
-            self.answer_caller(id, CodecPreference::Any);
+            self.answer_caller(id, Vec::new());
         }
     }
 
     fn ring_line(&mut self, id: CallId, account: &str, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.phase = Phase::Ringing;
+        let own_line = call.caller.account.as_deref() == Some(account);
+        let services = self.services_of(account);
+        if let Some(target) = services.unconditional.target()
+            && self.divert(id, target, EndCause::Unavailable, now)
+        {
+            return;
+        }
+        let others = self.calls_of(account).filter(|other| *other != id).count();
+        let room = if services.call_waiting { MOST_CALLS_OF_A_LINE } else { 1 };
+        if own_line || services.do_not_disturb || others >= room {
+            return self.end_call(id, EndCause::Busy, now);
+        }
         let bindings = self.registrar.bindings(account).to_vec();
         if bindings.is_empty() {
             return self.end_call(id, EndCause::Unavailable, now);
         }
-        let own_line =
-            self.calls.get(&id).is_some_and(|call| call.caller.account.as_deref() == Some(account));
-        if own_line || self.calls_of(account).any(|other| other != id) {
-            return self.end_call(id, EndCause::Busy, now);
+        self.share_home(id, account);
+        self.wait_for_answer(id, now);
+        if services.no_answer.target().is_some() {
+            let deadline = Deadline::new(now + self.config.forward_after, "forwarded when not answered");
+            self.timers.set(Timer::NoAnswer(id), deadline);
         }
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        call.phase = Phase::Ringing;
         // of several phones the one that registered last is the one in use, and the one the user is told of
         for binding in bindings.iter().rev() {
             self.ring_phone(id, binding);
@@ -187,7 +274,10 @@ impl Switch {
         let leg = self.new_leg_id();
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.branches.push(leg);
-        let codecs = CodecPreference::Only(call.codecs.clone());
+        let codecs = call.codecs.clone();
+        // a browser has all that we know, and is to take what needs no transcoding
+        let codecs = if self.is_browser(binding.flow) { codecs } else { and_all_others(&codecs) };
+        let codecs = CodecPreference::Only(codecs);
         self.legs.insert(leg, Leg::outgoing(id, Side::Callee, binding));
         let style = self.style_on(binding.flow, Offers::Ours);
         self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs, style });
@@ -202,24 +292,38 @@ impl Switch {
     pub(crate) fn invite(&mut self, leg_id: LegId, sdp: String, now: Instant) {
         let Some(leg) = self.legs.get(&leg_id) else { return };
         let Some(call) = self.calls.get(&leg.call) else { return };
-        let (id, side) = (call.id, leg.side);
+        let side = leg.side;
+        if let Some(trunk) = leg.trunk {
+            return self.invite_trunk(leg_id, trunk, sdp, now);
+        }
         let (me, other) = (call.party(side), call.party(side.other()));
         // a party is rung by itself only for its own wish: click to call, or a page that was reloaded
         let auto_answer = side == Side::Caller || leg.replaces.is_some();
         let account = me.account.clone().unwrap_or_default();
+        let mut headers = Vec::new();
+        if auto_answer && !self.is_browser(leg.flow) {
+            // what desk phones know in place of `Alert-Info: xivo-autoanswer`
+            headers.push(("Call-Info".to_owned(), format!("<sip:{}>;answer-after=0", self.config.domain)));
+        }
         let invite = OutboundInvite {
             flow: leg.flow,
             target: leg.target.clone(),
-            from_user: other.number.to_string(),
+            from_user: other.shown(),
             from_name: (!other.name.is_empty()).then(|| other.name.clone()),
             from_host: self.config.domain.clone(),
             to_user: account,
             to_host: self.config.domain.clone(),
             sdp,
             auto_answer,
-            headers: Vec::new(),
+            headers,
             credentials: None,
         };
+        self.send_invite(leg_id, invite, now);
+    }
+
+    pub(crate) fn send_invite(&mut self, leg_id: LegId, invite: OutboundInvite, now: Instant) {
+        let Some(leg) = self.legs.get(&leg_id) else { return };
+        let (id, side) = (leg.call, leg.side);
         let dialog = self.ua.invite(invite, now);
         let sip_call_id = self.ua.dialog(dialog).map(|info| info.sip_call_id.clone());
         self.dialogs.insert(dialog, leg_id);
@@ -289,8 +393,43 @@ impl Switch {
             self.drop_leg(loser, EndCause::AnsweredElsewhere, now);
         }
         // media answers in milliseconds; a call is not to hang on it
-        self.timers.set(Timer::NoAnswer(id), Deadline::new(now + AGREE_WITHIN, "media does not answer"));
+        self.await_media(id, now);
         true
+    }
+
+    /// An answered call is given up when its media is not agreed on soon.
+    pub(crate) fn await_media(&mut self, id: CallId, now: Instant) {
+        self.timers.set(Timer::NoAnswer(id), Deadline::new(now + AGREE_WITHIN, "media does not answer"));
+    }
+
+    /// A second call of a line lives with the first, so that they can come together.
+    fn share_home(&mut self, id: CallId, account: &str) {
+        let other = self.calls_of(account).find(|other| *other != id).and_then(|other| self.calls.get(&other));
+        let Some(home) = other.map(|other| other.home) else { return };
+        let has_media = self.legs.values().any(|leg| leg.call == id && leg.state != LegState::Incoming);
+        if let Some(call) = self.calls.get_mut(&id).filter(|_| !has_media) {
+            call.home = home;
+        }
+    }
+
+    /// The dialog of a caller who waits for his answer.
+    pub(crate) fn waiting_caller(&self, id: CallId) -> Option<DialogId> {
+        let leg = self.legs.get(&self.calls.get(&id)?.caller_leg)?;
+        leg.dialog.filter(|_| leg.state == LegState::Incoming)
+    }
+
+    /// Tells a phone with whom it is connected now (RFC 3311, RFC 3325); a page learns it by CTI.
+    pub(crate) fn tell_identity(&mut self, id: CallId, side: Side, now: Instant) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let other = call.party(side.other());
+        let name = other.name.replace(['"', '\\'], "");
+        let identity = format!("\"{name}\" <sip:{}@{}>", other.shown(), self.config.domain);
+        let leg = call.leg_of(side).and_then(|leg| self.legs.get(&leg));
+        if let Some(leg) = leg.filter(|leg| !self.is_browser(leg.flow))
+            && let Some(dialog) = leg.dialog
+        {
+            self.ua.update(dialog, vec![("P-Asserted-Identity".to_owned(), identity)], now);
+        }
     }
 
     /// Media has taken the answer of a phone that we invited.
@@ -304,40 +443,62 @@ impl Switch {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.codecs = vec![codec];
         match side {
+            Side::Caller if call.phase == Phase::Answering => self.connect(id, now),
             Side::Caller => self.place(id, now),
             Side::Callee if self.legs.get(&call.caller_leg).is_some_and(|leg| leg.state.is_up()) => {
                 self.connect(id, now)
             }
-            Side::Callee => self.answer_caller(id, CodecPreference::Only(vec![codec])),
+            Side::Callee => self.answer_caller(id, vec![codec]),
         }
     }
 
-    /// Asks media for the answer to the caller's offer.
-    fn answer_caller(&mut self, id: CallId, codecs: CodecPreference) {
-        let Some(call) = self.calls.get(&id) else { return };
-        let leg_id = call.caller_leg;
+    /// Has the caller answered, with one of these codecs if he has one of them.
+    fn answer_caller(&mut self, id: CallId, wanted: Vec<Codec>) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if !wanted.is_empty() {
+            call.codecs = wanted;
+        }
+        let leg = call.caller_leg;
+        self.answer_leg(leg);
+    }
+
+    /// Asks media for the answer to a phone's offer, or for an offer where it made none.
+    pub(crate) fn answer_leg(&mut self, leg_id: LegId) {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
-        leg.state = LegState::Answering;
-        let offer = leg.offer.take().expect("a caller without an offer was refused");
-        let flow = leg.flow;
-        let style = self.style_on(flow, Offers::Theirs);
-        self.order(id, media::Order::AcceptOffer { leg: media::LegId(leg_id.0), offer, codecs, style });
+        let (id, flow, offer) = (leg.call, leg.flow, leg.offer.take());
+        leg.state = if offer.is_some() { LegState::Answering } else { LegState::LateOffering };
+        let Some(call) = self.calls.get(&id) else { return };
+        let leg = media::LegId(leg_id.0);
+        let codecs = CodecPreference::Only(and_all_others(&call.codecs));
+        let order = match offer {
+            Some(offer) => {
+                let style = self.style_on(flow, Offers::Theirs);
+                media::Order::AcceptOffer { leg, offer, codecs, style }
+            }
+            None => media::Order::MakeOffer { leg, codecs, style: self.style_on(flow, Offers::Ours) },
+        };
+        self.order(id, order);
     }
 
     /// Media has answered the caller's offer: 200 OK, and the parties are joined.
     pub(crate) fn answer_made(&mut self, leg_id: LegId, sdp: String, codec: Codec, now: Instant) {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.state = LegState::Up;
-        let (id, dialog) = (leg.call, leg.dialog);
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.codecs = vec![codec];
+        let (id, dialog, side, replaces) = (leg.call, leg.dialog, leg.side, leg.replaces);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.codecs = vec![codec];
+        let caller = call.caller_leg;
+        // else he has just cancelled, and his `Ended` is on its way
+        if !dialog.is_some_and(|dialog| self.ua.answer(dialog, sdp, now).is_ok()) {
+            return;
         }
-        if let Some(dialog) = dialog
-            && self.ua.answer(dialog, sdp, now).is_ok()
-        {
+        if replaces.is_some() {
+            self.take_over(leg_id, now);
+        } else if side == Side::Callee && !self.legs.get(&caller).is_some_and(|leg| leg.state.is_up()) {
+            self.answer_caller(id, Vec::new());
+        } else {
             self.connect(id, now);
         }
-        // else the caller has just cancelled: his `Ended` is on its way
     }
 
     /// Both sides are up: join them.
@@ -346,14 +507,11 @@ impl Switch {
         call.phase = Phase::Talking;
         call.answered_at = Some(now);
         self.facts.push_back(Fact::CallAnswered { call: id });
-        let caller = media::LegId(call.caller_leg.0);
-        let order = match (&call.destination, call.branches.first()) {
-            (Destination::Line(_), Some(callee)) => {
-                media::Order::Bridge { a: caller, b: media::LegId(callee.0) }
-            }
-            _ => media::Order::Echo { leg: caller },
-        };
-        self.order(id, order);
+        if matches!(call.destination, Destination::Feature(_)) {
+            self.end_service_soon(id, now);
+        }
+        self.limit_time(id, now);
+        self.join_sound(id);
         self.timers.cancel(&Timer::NoAnswer(id));
         self.await_sound(id, now + SOUND_WITHIN);
         self.tell_talking(id, Side::Caller);
@@ -361,17 +519,29 @@ impl Switch {
     }
 
     /// The phone that registered over `flow`.
-    fn phone_on(&self, flow: sip::FlowId, proven: &Proven) -> Option<Phone> {
+    pub(crate) fn phone_on(&self, flow: sip::FlowId, proven: &Proven) -> Option<Phone> {
         let mut bindings = self.registrar.bindings(&proven.account).iter();
         bindings.find(|b| b.flow == flow && b.device == proven.device).map(Binding::phone)
     }
 }
 
+/// These first, then whatever else we know: passing sound through costs less than transcoding it.
+pub(crate) fn and_all_others(wanted: &[Codec]) -> Vec<Codec> {
+    let others = Codec::ALL.into_iter().filter(|codec| !wanted.contains(codec));
+    wanted.iter().copied().chain(others).collect()
+}
+
+/// Who begins a call.
+pub(crate) enum Caller {
+    Line(Line),
+    Outside { number: Option<PhoneNumber>, name: String },
+}
+
 /// What a call begins with.
 pub(crate) struct NewCall {
-    pub line: crate::directory::Line,
+    pub caller: Caller,
     pub dialled: PhoneNumber,
-    pub destination: Destination,
+    pub led: Led,
     pub codecs: Vec<Codec>,
     pub variables: BTreeMap<String, String>,
 }
@@ -386,9 +556,11 @@ impl Leg {
             flow: binding.flow,
             target: binding.contact.clone(),
             phone: Some(binding.phone()),
+            trunk: None,
             sip_call_id: None,
             state: LegState::Offering,
             held: false,
+            parked: false,
             lost_at: None,
             connected: false,
             offer: None,

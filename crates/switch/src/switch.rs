@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use model::{CallId, EndCause, LegId, UserId};
+use model::{CallId, EndCause, LegId, UserId, UserServices};
 use sip::{DialogId, Event, FlowId, Transmit, Transport, UserAgent};
 use timing::{Deadline, Duration, Instant, Timers};
 
@@ -11,6 +11,7 @@ use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
 use crate::flows::Way;
 use crate::proving::Doorman;
 use crate::registrar::Registrar;
+use crate::trunk::{DtmfMode, TrunkId, Trunks};
 
 /// How the switch is set up.
 #[derive(Clone, Debug)]
@@ -31,6 +32,8 @@ pub struct Config {
     pub unix_origin_ms: i64,
     /// How long a phone rings before the call is given up.
     pub ring_time: Duration,
+    /// How long a phone rings before a call is forwarded whose user wants that.
+    pub forward_after: Duration,
     /// How long a call waits for a phone whose connection was lost.
     pub reconnect_window: Duration,
     /// Calls at once, above which new ones are refused with 503.
@@ -48,6 +51,7 @@ impl Default for Config {
             nonce_secret: [0; 32],
             unix_origin_ms: 0,
             ring_time: Duration::from_secs(60),
+            forward_after: Duration::from_secs(20),
             reconnect_window: Duration::from_secs(60),
             most_calls: 2_000,
         }
@@ -57,7 +61,8 @@ impl Default for Config {
 /// What the switch asks of the media plane.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// All legs of one call belong on one plane.
+    /// All legs of one call belong on one plane, and so do those of calls that have grown out of it: this is
+    /// the first of them. [`Fact::WorkerFree`] tells when there is none any more.
     pub call: CallId,
     /// What to do there.
     pub order: media::Order,
@@ -73,12 +78,20 @@ pub(crate) enum Timer {
     Orphaned(LegId),
     /// The sound of a leg did not come, or not back.
     NoSound(LegId),
+    /// A trunk has said nothing at all to an INVITE.
+    TrunkSilent(LegId),
+    /// A call has lasted as long as its route allows.
+    TooLong(CallId),
+    /// A trunk is to be asked again whether it is there, or to register us.
+    Trunk(TrunkId),
     /// A registration ends.
     Registrations,
+    /// The caller of a service has heard enough.
+    ServiceOver(CallId),
 }
 
 /// How long a key sent by SIP INFO sounds, in milliseconds; pages do not say it reliably.
-const KEY_MS: u32 = 120;
+pub(crate) const KEY_MS: u32 = 120;
 
 /// Joins callers to lines and services; see the crate's page.
 pub struct Switch {
@@ -88,9 +101,11 @@ pub struct Switch {
     pub(crate) directory: Directory,
     pub(crate) registrar: Registrar,
     pub(crate) ways: BTreeMap<FlowId, Way>,
+    pub(crate) trunks: Trunks,
     pub(crate) calls: BTreeMap<CallId, Call>,
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) dialogs: BTreeMap<DialogId, LegId>,
+    pub(crate) services: BTreeMap<UserId, UserServices>,
     pub(crate) line_status: BTreeMap<String, LineStatus>,
     /// Accounts whose line may have another status than was told.
     pub(crate) touched: BTreeSet<String>,
@@ -120,9 +135,11 @@ impl Switch {
             directory: Directory::default(),
             registrar: Registrar::default(),
             ways: BTreeMap::new(),
+            trunks: Trunks::default(),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
+            services: BTreeMap::new(),
             line_status: BTreeMap::new(),
             touched: BTreeSet::new(),
             timers: Timers::default(),
@@ -180,6 +197,10 @@ impl Switch {
                 Timer::NoAnswer(call) => self.give_up_ringing(call, now),
                 Timer::Detached(leg) | Timer::NoSound(leg) => self.leg_did_not_come_back(leg, now),
                 Timer::Orphaned(leg) => self.adopt_orphan(leg),
+                Timer::ServiceOver(call) => self.end_call(call, EndCause::Normal, now),
+                Timer::TrunkSilent(leg) => self.trunk_says_nothing(leg, now),
+                Timer::TooLong(call) => self.end_call(call, EndCause::TimeLimit, now),
+                Timer::Trunk(trunk) => self.ask_trunk(trunk, now),
                 Timer::Registrations => {
                     let expired = self.registrar.expire(now);
                     self.touched.extend(expired);
@@ -233,6 +254,7 @@ impl Switch {
         self.drain_sip(now);
         self.arm_registrations();
         self.tell_line_statuses();
+        self.tell_trunks();
     }
 
     pub(crate) fn drain_sip(&mut self, now: Instant) {
@@ -254,8 +276,8 @@ impl Switch {
                 self.phone_is_back(dialog, now);
                 self.reoffered(dialog, sdp, now);
             }
-            // we send no re-INVITE of our own yet
-            Event::OfferAnswered { .. } | Event::OfferRefused { .. } => {}
+            Event::OfferAnswered { dialog, sdp } => self.late_answer(dialog, sdp),
+            Event::OfferRefused { dialog, status } => self.late_refusal(dialog, status, now),
             Event::Info { dialog, content_type, body } => {
                 self.phone_is_back(dialog, now);
                 self.info(dialog, &content_type, &body, now);
@@ -263,7 +285,17 @@ impl Switch {
             Event::Ended { dialog, by, reason_header, .. } => {
                 self.dialog_ended(dialog, &by, reason_header.as_deref(), now);
             }
-            Event::Registered { .. } | Event::RegistrationFailed { .. } | Event::Unregistered { .. } => {}
+            Event::Refer { dialog, refer, target_user, replaces, .. } => {
+                self.referred(dialog, refer, &target_user, replaces.as_ref(), now);
+            }
+            Event::Message(message) => self.ua.respond(message.request, 403, Vec::new(), b"", now),
+            Event::Subscribe(subscribe) => self.ua.respond(subscribe.request, 403, Vec::new(), b"", now),
+            Event::SubscriptionRefreshed { .. } | Event::SubscriptionEnded { .. } => {}
+            Event::Stale { dialog } => self.session_is_stale(dialog, now),
+            Event::Registered { id, .. } => self.trunk_registered(id),
+            Event::RegistrationFailed { id, status, .. } => self.trunk_registration_failed(id, status, now),
+            Event::Unregistered { .. } => {}
+            Event::Pong { id, status } => self.trunk_answers(id, status, now),
         }
     }
 
@@ -296,7 +328,8 @@ impl Switch {
     }
 
     pub(crate) fn order(&mut self, call: CallId, order: media::Order) {
-        self.orders.push_back(Order { call, order });
+        let home = self.calls.get(&call).map_or(call, |call| call.home);
+        self.orders.push_back(Order { call: home, order });
     }
 
     pub(crate) fn leg_of_dialog(&self, dialog: DialogId) -> Option<LegId> {
@@ -307,22 +340,22 @@ impl Switch {
     pub(crate) fn tell(&mut self, call: CallId, side: Side, kind: PhoneFactKind) {
         let Some(call) = self.calls.get_mut(&call) else { return };
         let other = call.party(side.other());
-        let (other_number, other_name) = (other.number.to_string(), other.name.clone());
-        let (id, linked_id, variables) = (call.id, call.linked_id.clone(), call.variables.clone());
+        let (other_number, other_name) = (other.shown(), other.name.clone());
+        let (id, variables) = (call.id, call.variables.clone());
         let party = call.party_mut(side);
         party.told = Some(kind);
         if let Some(account) = &party.account {
             self.touched.insert(account.clone());
         }
-        let Some(user) = party.user else { return };
+        let (Some(user), Some(number)) = (party.user, party.number.clone()) else { return };
         self.facts.push_back(Fact::Phone(PhoneFact {
             user,
             kind,
             call: id,
-            number: party.number.clone(),
+            number,
             other_number,
             other_name,
-            linked_id,
+            linked_id: party.linked_id.clone(),
             unique_id: party.unique_id.clone(),
             direction: party.direction,
             sip_call_id: party.sip_call_id.clone(),
@@ -332,8 +365,9 @@ impl Switch {
 
     /// Tells that the parties can talk, or that this one holds the other.
     pub(crate) fn tell_talking(&mut self, call: CallId, side: Side) {
-        let leg = self.calls.get(&call).and_then(|call| call.leg_of(side));
-        let holds = leg.and_then(|leg| self.legs.get(&leg)).is_some_and(|leg| leg.held);
+        let known = self.calls.get(&call);
+        let is_merged = known.is_some_and(|call| call.merged.is_some());
+        let holds = known.and_then(|call| call.leg_of(side)).is_some_and(|leg| self.holds(leg)) && !is_merged;
         self.tell(call, side, if holds { PhoneFactKind::OnHold } else { PhoneFactKind::Established });
     }
 
@@ -384,17 +418,41 @@ impl Switch {
         }
     }
 
-    /// A key sent by SIP INFO goes to the other party as SIP INFO. Keys sent as sound pass through the relay.
+    /// A key sent by SIP INFO goes on as SIP INFO to a page, and as an event beside the sound to a phone (RFC 4733).
+    /// Keys sent as sound pass through the relay.
     fn info(&mut self, dialog: DialogId, content_type: &str, body: &[u8], now: Instant) {
         let Some(key) = sip::dtmf::parse(content_type, body) else { return };
         let far = self.leg_of_dialog(dialog).and_then(|leg| self.legs.get(&leg)).and_then(|leg| {
             let far = self.calls.get(&leg.call)?.leg_of(leg.side.other())?;
-            self.legs.get(&far).filter(|far| far.state.is_up())?.dialog
+            let leg = self.legs.get(&far).filter(|far| far.state.is_up())?;
+            let by_info = self.is_browser(leg.flow) || self.wants_info(leg);
+            Some((leg.call, far, by_info, leg.dialog?))
         });
-        if let Some(far) = far {
+        let Some((call, leg, by_info, far)) = far else { return };
+        if !by_info {
+            let leg = media::LegId(leg.0);
+            self.order(call, media::Order::Press { leg, key, ms: KEY_MS });
+        } else {
             let body = sip::dtmf::relay_body(key, KEY_MS);
             self.ua.info(far, "application/dtmf-relay", &body, now);
         }
+    }
+
+    /// A key that was sent as sound goes by INFO to a trunk that is set so.
+    pub(crate) fn key_pressed(&mut self, leg: LegId, key: char, now: Instant) {
+        let far = self.legs.get(&leg).and_then(|leg| {
+            let far = self.calls.get(&leg.call)?.leg_of(leg.side.other())?;
+            self.legs.get(&far).filter(|far| far.state.is_up())
+        });
+        if let Some(dialog) = far.filter(|far| self.wants_info(far)).and_then(|far| far.dialog) {
+            self.ua.info(dialog, "application/dtmf-relay", &sip::dtmf::relay_body(key, KEY_MS), now);
+        }
+    }
+
+    /// Whether the leg's trunk is to hear keys by INFO.
+    fn wants_info(&self, leg: &Leg) -> bool {
+        let trunk = leg.trunk.and_then(|trunk| self.trunks.plan.trunk(trunk));
+        trunk.is_some_and(|trunk| trunk.dtmf == DtmfMode::Info)
     }
 
     fn give_up_ringing(&mut self, call: CallId, now: Instant) {

@@ -24,13 +24,13 @@ fn a_stranger_may_ask_what_we_can_and_nothing_else() {
     let mut switch = Switch::new(Config::default());
     let (stranger, page) = (FlowId(1), FlowId(2));
     let ends = FlowEnds { local: "192.0.2.1:5060".into(), remote: "192.0.2.7:5060".parse().unwrap() };
-    switch.open_stranger(stranger, Transport::Udp, Some(ends), NOW);
+    switch.open_stranger(stranger, Transport::Udp, Some(ends), None, NOW);
     for (method, statuses) in [
         ("OPTIONS", &["200"][..]),
         ("REGISTER", &["401"]),
         ("INVITE", &["100", "401"]),
         ("MESSAGE", &["405"]),
-        ("REFER", &["405"]),
+        ("REFER", &["403"]),
         ("SUBSCRIBE", &["405"]),
         ("BYE", &["481"]),
     ] {

@@ -43,7 +43,7 @@ impl DeskPhone {
                 domain: "default".into(),
                 name: None,
                 expires: 600,
-                credentials: Some(Credentials { user: account.into(), password: password.into() }),
+                credentials: Some(Credentials { user: account.into(), password: password.into(), realm: None }),
                 instance: Some(format!("urn:uuid:desk-{number}")),
             },
             now,

@@ -244,6 +244,9 @@ pub fn refusal(order: &Order) -> Option<Fact> {
         | Order::Signalled { .. }
         | Order::Echo { .. }
         | Order::Bridge { .. }
+        | Order::Play { .. }
+        | Order::Mix { .. }
+        | Order::Press { .. }
         | Order::Unbridge { .. }
         | Order::Gate { .. }
         | Order::Close { .. } => None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use sip::transport::{DatagramLimits, Datagrams, Patience};
+use sip::transport::{DatagramLimits, Datagrams, Framer, Patience};
 use sip::{FlowEnds, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -15,8 +15,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::run::{Signalling, Wish};
-use super::stream::{self, Times};
-use super::udp;
+use super::stream;
+use super::outgoing::Callers;
+use super::udp::{self, UdpPort};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::accept::{Door, Limits, Place};
@@ -70,6 +71,15 @@ pub struct Listening {
     pub tls: Vec<SocketAddr>,
 }
 
+/// What listening has to do with trunks.
+#[derive(Clone, Debug, Default)]
+pub struct Trunked {
+    /// Who proves himself by certificate when he connects.
+    pub callers: Callers,
+    /// Whether one may be reached by UDP, for which a socket of ours is needed.
+    pub by_udp: bool,
+}
+
 /// Starts to listen wherever the settings say.
 ///
 /// # Errors
@@ -78,18 +88,24 @@ pub fn listen(
     config: &Config,
     tls: Option<&Tls>,
     signalling: &Signalling,
+    trunks: &Trunked,
     clock: Clock,
     shutdown: &Shutdown,
-) -> anyhow::Result<Listening> {
+) -> anyhow::Result<(Listening, Vec<UdpPort>)> {
     let (settings, limits) = (&config.sip, config.sip.limits);
-    let mut listening = Listening::default();
+    let (mut listening, mut ports) = (Listening::default(), Vec::new());
     let local = |listen| Local { listen, advertise: settings.advertise.clone() };
     for address in settings.udp(config.demo) {
         let Some((socket, address)) = taken(udp_socket(address), address, config.demo)? else { continue };
         listening.udp.push(address);
-        let datagrams = Datagrams::new(limits.datagrams);
-        let (signalling, shutdown) = (signalling.clone(), shutdown.clone());
-        tokio::spawn(udp::carry(socket, local(address), datagrams, signalling, clock, shutdown));
+        ports.push(carry_udp(socket, local(address), limits, signalling, clock, shutdown));
+    }
+    if ports.is_empty() && trunks.by_udp {
+        // nobody is told of these: they are for what we begin ourselves
+        let anywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+        for (socket, address) in anywhere.iter().filter_map(|ip| udp_socket((*ip, 0).into()).ok()) {
+            ports.push(carry_udp(socket, local(address), limits, signalling, clock, shutdown));
+        }
     }
     let door = Arc::new(Door::new(Limits {
         connections: limits.connections,
@@ -97,13 +113,14 @@ pub fn listen(
         ..Limits::default()
     }));
     let tcp = settings.tcp(config.demo).into_iter().map(|address| (address, None));
-    let acceptor = tls.map(Tls::sip_acceptor);
+    let acceptor = tls.map(|tls| tls.sip_acceptor(trunks.callers.verifier()));
     let tls = settings.tls.iter().map(|address| (*address, acceptor.clone()));
     for (address, acceptor) in tcp.chain(tls) {
         let Some((listener, address)) = taken(tcp_listener(address), address, config.demo)? else { continue };
         if acceptor.is_some() { &mut listening.tls } else { &mut listening.tcp }.push(address);
         let entrance = Entrance {
             acceptor,
+            callers: trunks.callers.clone(),
             local: local(address),
             limits,
             signalling: signalling.clone(),
@@ -115,7 +132,22 @@ pub fn listen(
     if listening != Listening::default() {
         tracing::info!(udp = ?listening.udp, tcp = ?listening.tcp, tls = ?listening.tls, "listening for SIP");
     }
-    Ok(listening)
+    Ok((listening, ports))
+}
+
+fn carry_udp(
+    socket: UdpSocket,
+    local: Local,
+    limits: SipLimits,
+    signalling: &Signalling,
+    clock: Clock,
+    shutdown: &Shutdown,
+) -> UdpPort {
+    let (port, orders) = UdpPort::new(local);
+    let datagrams = Datagrams::new(limits.datagrams);
+    let (signalling, shutdown) = (signalling.clone(), shutdown.clone());
+    tokio::spawn(udp::carry(socket, (port.clone(), orders), datagrams, signalling, clock, shutdown));
+    port
 }
 
 /// A demo shall start beside whatever uses the port.
@@ -168,6 +200,11 @@ pub(super) struct Local {
 }
 
 impl Local {
+    /// The address that we listen on.
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
     /// `host:port` by which the peer at `remote` reaches us: as advertised, or the address that we listen on;
     /// where that is every address, the one from which the peer is reached.
     pub(super) fn towards(&self, remote: SocketAddr) -> String {
@@ -196,6 +233,7 @@ fn source_towards(remote: SocketAddr) -> Option<IpAddr> {
 /// All that a connection by one listener needs.
 struct Entrance {
     acceptor: Option<TlsAcceptor>,
+    callers: Callers,
     local: Local,
     limits: SipLimits,
     signalling: Signalling,
@@ -230,9 +268,13 @@ impl Entrance {
         let _guard = self.shutdown.guard();
         let _ = stream.set_nodelay(true);
         match &self.acceptor {
-            None => self.carry(stream, Transport::Tcp, remote).await,
+            None => self.carry(stream, Transport::Tcp, remote, None).await,
             Some(acceptor) => match timeout(self.limits.handshake, acceptor.accept(stream)).await {
-                Ok(Ok(stream)) => self.carry(stream, Transport::Tls, remote).await,
+                Ok(Ok(stream)) => {
+                    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+                    let certificate = self.callers.name_in(chain).map(str::to_owned);
+                    self.carry(stream, Transport::Tls, remote, certificate).await;
+                }
                 failed => {
                     tracing::debug!(address = %remote.ip(), in_time = failed.is_ok(), "no TLS handshake");
                 }
@@ -246,16 +288,18 @@ impl Entrance {
         stream: impl tokio::io::AsyncRead + tokio::io::AsyncWrite,
         transport: Transport,
         remote: SocketAddr,
+        certificate: Option<String>,
     ) {
         let flow = self.signalling.new_flow();
         let (outbox, frames) = mpsc::channel(OUTBOX);
         let ends = FlowEnds { local: self.local.towards(remote), remote };
         let outbox = outbox.into();
-        if !self.signalling.tell(Wish::StrangerOpened { flow, transport, ends: Some(ends), outbox }).await {
+        let opened = Wish::StrangerOpened { flow, transport, ends: Some(ends), certificate, outbox };
+        if !self.signalling.tell(opened).await {
             return;
         }
-        let times = Times { patience: self.limits.patience, write: self.limits.write };
-        stream::carry(stream, flow, frames, &self.signalling, times, self.clock).await;
+        let framer = Framer::new(self.limits.patience, self.clock.now());
+        stream::carry(stream, flow, frames, &self.signalling, framer, self.limits.write, self.clock).await;
     }
 }
 

@@ -118,7 +118,7 @@ impl Records {
                     journal.ended(ended.call, record_of(id, ended, now));
                     over = true;
                 }
-                Fact::LineChanged { .. } | Fact::Phone(_) | Fact::PhoneAct { .. } => {}
+                _ => {}
             }
         }
         journal.alive(now);
@@ -223,10 +223,15 @@ fn record_of(id: String, ended: &CallEnded, now: i64) -> CallRecord {
 }
 
 fn record_between(id: String, linked_id: &str, caller: &PartyInfo, callee: &PartyInfo) -> CallRecord {
+    let direction = match (caller.outside, callee.outside) {
+        (true, _) => CallDirection::Inbound,
+        (false, true) => CallDirection::Outbound,
+        (false, false) => CallDirection::Internal,
+    };
     CallRecord {
         id,
         linked_id: linked_id.to_owned(),
-        direction: CallDirection::Internal,
+        direction,
         caller_number: caller.number.clone(),
         caller_name: caller.name.clone(),
         callee_number: callee.number.clone(),
@@ -243,11 +248,12 @@ fn record_between(id: String, linked_id: &str, caller: &PartyInfo, callee: &Part
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use async_trait::async_trait;
-    use model::{PhoneNumber, UserId, UserServices};
-    use store::{Device, Line, Memory, NewLine, NewUser, User};
+    use model::{CallClass, PhoneNumber, UserId, UserServices};
+    use store::{Device, Line, Memory, NewLine, NewUser, NumberEntry, TrunkEntry, User};
 
     use super::*;
 
@@ -314,6 +320,34 @@ mod tests {
         async fn call_records_of(&self, user: UserId, limit: u32) -> Result<Vec<CallRecord>, StoreError> {
             self.memory.call_records_of(user, limit).await
         }
+        async fn trunks(&self) -> Result<Vec<TrunkEntry>, StoreError> {
+            self.memory.trunks().await
+        }
+        async fn set_trunk(&self, trunk: &TrunkEntry) -> Result<(), StoreError> {
+            self.memory.set_trunk(trunk).await
+        }
+        async fn remove_trunk(&self, name: &str) -> Result<(), StoreError> {
+            self.memory.remove_trunk(name).await
+        }
+        async fn numbers(&self) -> Result<Vec<NumberEntry>, StoreError> {
+            self.memory.numbers().await
+        }
+        async fn set_number(&self, number: &NumberEntry) -> Result<(), StoreError> {
+            self.memory.set_number(number).await
+        }
+        async fn remove_number(&self, number: &PhoneNumber) -> Result<(), StoreError> {
+            self.memory.remove_number(number).await
+        }
+        async fn permissions(&self) -> Result<BTreeMap<UserId, BTreeSet<CallClass>>, StoreError> {
+            self.memory.permissions().await
+        }
+        async fn set_permissions(
+            &self,
+            user: UserId,
+            classes: Option<&BTreeSet<CallClass>>,
+        ) -> Result<(), StoreError> {
+            self.memory.set_permissions(user, classes).await
+        }
         async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
             self.memory.setting(key).await
         }
@@ -332,7 +366,8 @@ mod tests {
     }
 
     fn call_of(user: UserId) -> [Fact; 3] {
-        let caller = PartyInfo { user: Some(user), number: "1001".into(), name: "Anna".into() };
+        let number = "1001".into();
+        let caller = PartyInfo { outside: false, user: Some(user), number, name: "Anna".into() };
         let (call, callee) = (CallId(1), PartyInfo::default());
         let linked_id = "100.1".to_owned();
         let began =

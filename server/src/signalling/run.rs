@@ -1,15 +1,18 @@
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use model::{CallId, LegId, SessionId};
 use sip::{FlowEnds, FlowId, Transport};
-use switch::{Command, Directory, Fact, Identity, Switch};
+use switch::{Command, Directory, Fact, Identity, Switch, TrunkId};
 use tokio::sync::{mpsc, oneshot};
 
 use super::echo::EchoTests;
 use super::flows::Outbox;
 use super::records::Records;
+use super::services::ServicesKeeper;
+use super::trunks::Trunks;
 use crate::clock::Clock;
 use crate::cti::{self, Cti};
 use crate::engines::supervise;
@@ -38,8 +41,30 @@ pub enum Wish {
         transport: Transport,
         /// Where it begins and ends; not known of a WebSocket.
         ends: Option<FlowEnds>,
+        /// The trunk's name that its certificate bears, and that was verified.
+        certificate: Option<String>,
         /// Where its messages go.
         outbox: Outbox,
+    },
+    /// A connection that we have made to a trunk, or a UDP peer that we have chosen for it.
+    TrunkOpened {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// Its number.
+        flow: FlowId,
+        /// What carries it.
+        transport: Transport,
+        /// Where it begins and ends.
+        ends: FlowEnds,
+        /// Where its messages go.
+        outbox: Outbox,
+    },
+    /// The addresses that a trunk's name has now.
+    TrunkAddresses {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// Those.
+        addresses: Vec<IpAddr>,
     },
     /// One SIP message.
     Message {
@@ -132,12 +157,16 @@ pub struct Setup {
     pub switch: Switch,
     /// The media workers.
     pub pool: Arc<MediaPool>,
+    /// How people call the trunks.
+    pub trunks: BTreeMap<TrunkId, String>,
     /// What the workers tell.
     pub media_facts: mpsc::Receiver<WorkerFact>,
     /// Where facts go.
     pub cti: Cti,
     /// Where ended calls go.
     pub records: Records,
+    /// Where users' choices go.
+    pub services: ServicesKeeper,
     /// Who else has legs on the workers.
     pub echo_tests: EchoTests,
     /// The clock.
@@ -146,10 +175,11 @@ pub struct Setup {
 
 /// Starts the loop round the switch.
 pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
-    let Setup { mut switch, pool, mut media_facts, cti, records, echo_tests, clock } = setup;
+    let Setup { mut switch, pool, trunks, mut media_facts, cti, records, services, echo_tests, clock } = setup;
     let running = tokio::spawn(async move {
         let (flows, workers) = (HashMap::new(), BTreeMap::new());
-        let mut outlets = Outlets { flows, workers, pool, cti, records, clock };
+        let trunks = Trunks::new(trunks);
+        let mut outlets = Outlets { flows, workers, pool, trunks, cti, records, services, clock };
         loop {
             outlets.drain(&mut switch).await;
             let wake = switch.poll_timeout();
@@ -180,11 +210,13 @@ pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
 
 struct Outlets {
     flows: HashMap<FlowId, Outbox>,
-    /// All legs of a call live on one worker, chosen with the first.
+    /// All legs of a call, and of those that grow out of it, live on one worker, chosen with the first.
     workers: BTreeMap<CallId, WorkerId>,
     pool: Arc<MediaPool>,
+    trunks: Trunks,
     cti: Cti,
     records: Records,
+    services: ServicesKeeper,
     clock: Clock,
 }
 
@@ -197,14 +229,19 @@ impl Outlets {
                 self.flows.insert(flow, outbox.into());
                 switch.open_flow(flow, transport, identity, now);
             }
-            Wish::StrangerOpened { flow, transport, ends, outbox } => {
+            Wish::TrunkOpened { trunk, flow, transport, ends, outbox } => {
+                self.flows.insert(flow, outbox);
+                switch.open_trunk(trunk, flow, transport, ends, now);
+            }
+            Wish::TrunkAddresses { trunk, addresses } => switch.set_trunk_addresses(trunk, addresses),
+            Wish::StrangerOpened { flow, transport, ends, certificate, outbox } => {
                 tracing::debug!(
                     flow = flow.0,
                     transport = transport.via_token(),
                     "SIP flow of a stranger opened"
                 );
                 self.flows.insert(flow, outbox);
-                switch.open_stranger(flow, transport, ends, now);
+                switch.open_stranger(flow, transport, ends, certificate.as_deref(), now);
             }
             Wish::Message { flow, bytes } => {
                 metrics::counter!("hotdesk_sip_messages_total", "direction" => "in").increment(1);
@@ -274,10 +311,14 @@ impl Outlets {
                 self.flows.remove(&transmit.flow);
             }
         }
+        let mut silent = Vec::new();
         for fact in facts {
             match &fact {
+                Fact::TrunkSilent { flow, .. } => silent.push(*flow),
+                Fact::TrunkChanged { .. } | Fact::TrunkRefusedUs { .. } | Fact::NotLetOut { .. } => {
+                    self.trunks.hear(&fact);
+                }
                 Fact::CallEnded(ended) => {
-                    self.workers.remove(&ended.call);
                     tracing::info!(
                         call = %ended.call,
                         linked_id = ended.linked_id,
@@ -296,6 +337,11 @@ impl Outlets {
                     tracing::debug!(call = %phone.call, user = %phone.user, kind = ?phone.kind, "call changed");
                     self.cti.tell(cti::Wish::Fact(fact)).await;
                 }
+                Fact::WorkerFree { home } => drop(self.workers.remove(home)),
+                Fact::ServicesChanged { user, services } => {
+                    self.services.keep(*user, services.clone());
+                    self.cti.tell(cti::Wish::Fact(fact)).await;
+                }
                 Fact::LineChanged { .. } | Fact::PhoneAct { .. } => {
                     self.cti.tell(cti::Wish::Fact(fact)).await;
                 }
@@ -306,6 +352,14 @@ impl Outlets {
         let (dialogs, transactions) = switch.held();
         metrics::gauge!("hotdesk_sip_dialogs").set(dialogs as f64);
         metrics::gauge!("hotdesk_sip_transactions").set(transactions as f64);
+        self.trunks.count(switch);
+        if !silent.is_empty() {
+            for flow in silent {
+                self.flows.remove(&flow);
+                switch.close_flow(flow, self.clock.now());
+            }
+            Box::pin(self.drain(switch)).await;
+        }
     }
 }
 

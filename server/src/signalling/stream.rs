@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sip::FlowId;
-use sip::transport::{Framer, Overdue, PONG, Patience, Piece};
+use sip::transport::{Framer, Overdue, PONG, Piece};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, copy, sink, split};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -17,16 +17,7 @@ const PORTION: usize = 8 * 1024;
 /// How long a peer may take to close its half too.
 const CLOSING_TIME: Duration = Duration::from_secs(2);
 
-/// How long a peer may take.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    /// To say something.
-    pub patience: Patience,
-    /// To take what we say.
-    pub write: Duration,
-}
-
-/// Carries a connection until either side ends it. The flow is open already, and closed when this returns.
+/// Carries a connection until either side ends it; a peer may take `write_time` to take what we say. The flow is open already, and closed when this returns.
 ///
 /// While the loop's inbox is full nothing is read, which slows the peer down. Bytes that cannot be cut into
 /// messages are refused and end the connection; so does the end of `outbox`, behind what was in it.
@@ -35,11 +26,11 @@ pub(super) async fn carry(
     flow: FlowId,
     mut outbox: mpsc::Receiver<Outgoing>,
     signalling: &Signalling,
-    times: Times,
+    mut framer: Framer,
+    write_time: Duration,
     clock: Clock,
 ) {
     let (mut reader, mut writer) = split(stream);
-    let mut framer = Framer::new(times.patience, clock.now());
     let mut portion = vec![0; PORTION];
     let mut listening = true;
     loop {
@@ -47,7 +38,7 @@ pub(super) async fn carry(
         tokio::select! {
             outgoing = outbox.recv() => match outgoing {
                 Some(Outgoing::Frame(bytes)) => {
-                    if !write(&mut writer, &bytes, times.write).await { break }
+                    if !write(&mut writer, &bytes, write_time).await { break }
                 }
                 Some(Outgoing::Close(..)) | None => {
                     // Closing with bytes unread would send a reset, which may overtake our last words.
@@ -73,7 +64,7 @@ pub(super) async fn carry(
                         }
                     }
                 }
-                if pings > 0 && !write(&mut writer, &PONG.repeat(pings), times.write).await { break }
+                if pings > 0 && !write(&mut writer, &PONG.repeat(pings), write_time).await { break }
                 if !listening {
                     // It may wait for an answer: the loop lets go of us behind that.
                     signalling.tell(Wish::FlowClosed { flow }).await;

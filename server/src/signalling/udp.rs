@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use sip::transport::{Arrival, Datagrams, Dropped, PeerFact};
 use sip::{FlowEnds, FlowId, Transport};
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::flows::Outbox;
 use super::listen::Local;
@@ -28,13 +28,60 @@ pub struct UdpPeer {
     address: SocketAddr,
     flow: FlowId,
     proven: bool,
+    /// Tells whoever opened the way that it is over, by being dropped.
+    _alive: Option<oneshot::Sender<()>>,
 }
 
+/// The way to a socket of ours, for those who speak first.
+#[derive(Clone, Debug)]
+pub struct UdpPort {
+    orders: mpsc::Sender<Order>,
+    local: Local,
+}
+
+/// What a socket is to do.
 #[derive(Debug)]
-enum Order {
+pub(super) enum Order {
+    Reach(SocketAddr, FlowId),
     Send(SocketAddr, FlowId, Vec<u8>),
     Proven(SocketAddr, FlowId),
     Forget(SocketAddr, FlowId),
+}
+
+impl UdpPort {
+    /// For a socket that [`carry`] carries with the orders that come out.
+    pub(super) fn new(local: Local) -> (UdpPort, mpsc::Receiver<Order>) {
+        let (orders, to_do) = mpsc::channel(ORDERS);
+        (UdpPort { orders, local }, to_do)
+    }
+
+    /// Whether datagrams from this socket can get there.
+    pub(super) fn can_reach(&self, address: SocketAddr) -> bool {
+        let ours = self.local.listen().ip();
+        ours.is_ipv4() == address.is_ipv4()
+            && (ours.is_unspecified() || ours.is_loopback() == address.ip().is_loopback())
+    }
+
+    /// `host:port` by which the peer there reaches us.
+    pub(super) fn towards(&self, address: SocketAddr) -> String {
+        self.local.towards(address)
+    }
+
+    /// Makes a flow to a peer of our choice; `alive` is dropped when it is over. Nothing when the socket is closed.
+    pub(super) async fn reach(
+        &self,
+        address: SocketAddr,
+        flow: FlowId,
+        alive: oneshot::Sender<()>,
+    ) -> Option<UdpPeer> {
+        self.orders.send(Order::Reach(address, flow)).await.ok()?;
+        Some(UdpPeer { orders: self.orders.clone(), address, flow, proven: true, _alive: Some(alive) })
+    }
+
+    /// Sends a datagram that is not the switch's.
+    pub(super) fn say(&self, address: SocketAddr, flow: FlowId, bytes: Vec<u8>) {
+        let _ = self.orders.try_send(Order::Send(address, flow, bytes));
+    }
 }
 
 impl UdpPeer {
@@ -61,14 +108,13 @@ impl Drop for UdpPeer {
 /// Carries a socket until the switch's loop ends.
 pub(super) async fn carry(
     socket: UdpSocket,
-    local: Local,
+    (UdpPort { orders, local }, mut to_do): (UdpPort, mpsc::Receiver<Order>),
     datagrams: Datagrams,
     signalling: Signalling,
     clock: Clock,
     shutdown: Shutdown,
 ) {
     let _guard = shutdown.guard();
-    let (orders, mut to_do) = mpsc::channel(ORDERS);
     let mut port = Port { socket, local, datagrams, signalling, clock, shutdown, orders };
     let mut buffer = vec![0; LARGEST];
     loop {
@@ -144,16 +190,27 @@ impl Port {
 
     /// Whether the loop knows of the new flow. Nobody new is let in while the server stops.
     fn open(&self, address: SocketAddr, flow: FlowId) -> bool {
-        let peer = UdpPeer { orders: self.orders.clone(), address, flow, proven: false };
+        let peer = UdpPeer { orders: self.orders.clone(), address, flow, proven: false, _alive: None };
         let ends = FlowEnds { local: self.local.towards(address), remote: address };
         let (transport, outbox) = (Transport::Udp, Outbox::Peer(peer));
         !self.shutdown.has_begun()
-            && self.signalling.try_tell(Wish::StrangerOpened { flow, transport, ends: Some(ends), outbox })
+            && self.signalling.try_tell(Wish::StrangerOpened {
+                flow,
+                transport,
+                ends: Some(ends),
+                certificate: None,
+                outbox,
+            })
     }
 
     fn obey(&mut self, order: Order) {
         let now = self.clock.now();
         match order {
+            Order::Reach(address, flow) => {
+                if !self.datagrams.reach(address, flow, now) {
+                    tracing::warn!(%address, "there is no room for a trunk's peer among so many by UDP");
+                }
+            }
             Order::Send(to, flow, bytes) if self.datagrams.may_send(to, flow, bytes.len(), now) => {
                 self.send(to, &bytes);
             }

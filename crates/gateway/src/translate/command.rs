@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use cti::{Command as Wire, ConfigObject, List};
-use model::{PhoneNumber, UserId};
-use switch::{Command, PhoneAct};
+use model::{Forward, NotANumber, PhoneNumber, UserId};
+use switch::{Command, PhoneAct, ServiceChange};
 
 /// What a frame asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,12 +40,9 @@ pub(crate) fn command(wire: Wire, user: UserId) -> Meaning {
         Wire::GetCurrentCallsPhoneEvents => Meaning::Calls,
         Wire::DisplayNameLookup { username } => Meaning::NameOf(username),
         Wire::PushLogToServer { level, log } => Meaning::Log { level, text: log },
-        Wire::Dial { destination, variables } => match destination.parse::<PhoneNumber>() {
-            Ok(destination) => {
-                Meaning::Act(Command::Dial { user, destination, variables: prefixed(variables) })
-            }
-            Err(not_a_number) => Meaning::Refused(not_a_number.to_string()),
-        },
+        Wire::Dial { destination, variables } => dialled(&destination, |destination| {
+            Command::Dial { user, destination, variables: prefixed(variables) }
+        }),
         Wire::Hangup { unique_id } => Meaning::Act(Command::HangUp { user, unique_id }),
         Wire::Answer { unique_id } => phone(user, unique_id, PhoneAct::Answer),
         Wire::Hold { unique_id } => phone(user, unique_id, PhoneAct::ToggleHold),
@@ -54,13 +51,45 @@ pub(crate) fn command(wire: Wire, user: UserId) -> Meaning {
         Wire::SetData { variables } => {
             Meaning::Act(Command::SetData { user, variables: prefixed(variables) })
         }
+        Wire::DirectTransfer { destination } => dialled(&destination, |destination| {
+            Command::DirectTransfer { user, destination }
+        }),
+        Wire::AttendedTransfer { destination, device: _ } => {
+            dialled(&destination, |destination| Command::Consult { user, destination })
+        }
+        Wire::CompleteTransfer => Meaning::Act(Command::CompleteTransfer { user }),
+        Wire::CancelTransfer => Meaning::Act(Command::CancelTransfer { user }),
+        Wire::Conference => Meaning::Act(Command::Merge { user }),
+        Wire::Dnd { state } => change(user, ServiceChange::DoNotDisturb(state)),
+        Wire::UncFwd { forward } => forwarded(user, &forward, ServiceChange::Unconditional),
+        Wire::BusyFwd { forward } => forwarded(user, &forward, ServiceChange::Busy),
+        Wire::NaFwd { forward } => forwarded(user, &forward, ServiceChange::NoAnswer),
         Wire::Unknown { name } => Meaning::Refused(format!("unknown command {name:?}")),
-        known @ (Wire::DirectTransfer { .. }
-        | Wire::AttendedTransfer { .. }
-        | Wire::CompleteTransfer
-        | Wire::CancelTransfer
-        | Wire::Conference) => Meaning::Refused(format!("{} is not offered by this server", known.name())),
     }
+}
+
+fn dialled(destination: &str, command: impl FnOnce(PhoneNumber) -> Command) -> Meaning {
+    match destination.parse() {
+        Ok(number) => Meaning::Act(command(number)),
+        Err(not_a_number) => Meaning::Refused(not_a_number.to_string()),
+    }
+}
+
+fn change(user: UserId, change: ServiceChange) -> Meaning {
+    Meaning::Act(Command::ChangeServices { user, change })
+}
+
+/// A forward that is switched off may come without a number.
+fn forwarded(user: UserId, forward: &cti::Forward, into: fn(Forward) -> ServiceChange) -> Meaning {
+    let destination = match forward.destination.trim() {
+        "" => None,
+        text => match text.parse() {
+            Ok(number) => Some(number),
+            Err(NotANumber) if !forward.enabled => None,
+            Err(not_a_number) => return Meaning::Refused(not_a_number.to_string()),
+        },
+    };
+    change(user, into(Forward { enabled: forward.enabled, destination }))
 }
 
 fn phone(user: UserId, unique_id: Option<String>, act: PhoneAct) -> Meaning {

@@ -4,13 +4,13 @@ use cti::{
     CallDirection, CtiStatus, Event, EventType, Forward, IceConfig, LineConfig, PhoneEvent, PhoneStatus,
     RightProfile, StatusAction, StunConfig, TurnConfig, UserConfigUpdate, UserStatus, WebRtcCommand,
 };
+use model::{UserId, UserServices};
 use switch::{LineStatus, PhoneAct, PhoneFact, PhoneFactKind};
 
 use crate::profile::{IceServers, LineProfile, Profile};
 
 /// What a session is told right after `LoggedOn` (§2.1).
-pub(crate) fn greeting(profile: &Profile, status: LineStatus) -> Vec<Event> {
-    let forward = || Some(Forward { enabled: false, destination: String::new() });
+pub(crate) fn greeting(profile: &Profile, chosen: &UserServices, status: LineStatus) -> Vec<Event> {
     vec![
         Event::LoggedOn,
         Event::UserConfigUpdate(UserConfigUpdate {
@@ -21,11 +21,7 @@ pub(crate) fn greeting(profile: &Profile, status: LineStatus) -> Vec<Event> {
             line_ids: Some(profile.line.iter().map(|line| line.id).collect()),
             agent_id: profile.agent,
             voice_mail_enabled: Some(false),
-            dnd_enabled: Some(false),
-            no_answer_forward: forward(),
-            unconditional_forward: forward(),
-            busy_forward: forward(),
-            ..UserConfigUpdate::of(profile.user)
+            ..services(profile.user, chosen)
         }),
         Event::UsersStatuses(vec![UserStatus {
             name: "available".into(),
@@ -43,6 +39,21 @@ pub(crate) fn greeting(profile: &Profile, status: LineStatus) -> Vec<Event> {
         Event::RightProfile(RightProfile { profile: profile.role.into(), rights: Vec::new() }),
         Event::UserPreference(BTreeMap::new()),
     ]
+}
+
+/// What a user has chosen to happen to his calls.
+pub(crate) fn services(user: UserId, chosen: &UserServices) -> UserConfigUpdate {
+    let forward = |forward: &model::Forward| {
+        let destination = forward.destination.as_ref().map(ToString::to_string).unwrap_or_default();
+        Some(Forward { enabled: forward.enabled, destination })
+    };
+    UserConfigUpdate {
+        dnd_enabled: Some(chosen.do_not_disturb),
+        no_answer_forward: forward(&chosen.no_answer),
+        unconditional_forward: forward(&chosen.unconditional),
+        busy_forward: forward(&chosen.busy),
+        ..UserConfigUpdate::of(user)
+    }
 }
 
 pub(crate) fn phone_status(status: LineStatus) -> PhoneStatus {

@@ -4,6 +4,7 @@ mod engine;
 mod negotiate;
 mod paths;
 mod sources;
+mod watch;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -18,20 +19,18 @@ use timing::{Duration, Instant};
 
 pub(crate) use engine::{Fresh, Shared};
 
+use super::keypad::{Keypad, Tone};
 use super::reception::{Arrival, Reception};
 use super::splice::{self, Splice};
 use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
-use crate::codec::{Codec, Content};
-use crate::order::{LegFigures, Transmit};
+use crate::codec::{Codec, CodecPreference, Content};
+use crate::fact::LegFigures;
+use crate::order::Transmit;
 use crate::sdp::{Direction, Layout, Origin, Payload};
 use paths::Paths;
 use sources::{Newcomer, Sources};
 
-/// A browser checks its consent every four to six seconds (RFC 7675 §5.1); three of them in a row are missing.
-const LOST_AFTER: Duration = Duration::from_secs(20);
-/// Long enough for discontinuous transmission, which sends something every 400 ms.
-const SILENT_AFTER: Duration = Duration::from_secs(10);
 const FIGURES_EVERY: Duration = Duration::from_secs(5);
 /// How often the above are looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -49,6 +48,8 @@ pub(crate) struct BrowserLeg {
     rtc: Rtc,
     mid: Mid,
     origin: Origin,
+    /// What may be agreed on.
+    codecs: CodecPreference,
     layout: Layout,
     /// What we do at most: less than `sendrecv` while we hold the peer.
     own: Direction,
@@ -57,6 +58,7 @@ pub(crate) struct BrowserLeg {
     link: Link,
     splice: Splice,
     events: TelephoneEvents,
+    keypad: Keypad,
     paths: Paths,
     sources: Sources,
     reception: Reception,
@@ -148,6 +150,7 @@ impl Leg for BrowserLeg {
         if self.engine_wake.is_some_and(|at| at <= now) {
             self.advance(now);
         }
+        self.dial(now);
         if self.next_watch <= now {
             self.next_watch = now + WATCH_EVERY;
             self.watch(now);
@@ -158,45 +161,43 @@ impl Leg for BrowserLeg {
         if !self.hears() {
             return;
         }
-        if frame.payload.is_empty() || frame.payload.len() > MAX_PAYLOAD {
+        if matches!(frame.content, Content::Events(_)) {
+            self.skip(frame);
+            self.keypad.take(frame, now);
+            return self.dial(now);
+        }
+        if self.keypad.is_down() || frame.payload.is_empty() || frame.payload.len() > MAX_PAYLOAD {
             return self.skip(frame);
         }
-        let Some(number) =
-            self.payloads.iter().find(|payload| payload.usage == frame.content).map(|p| p.number)
-        else {
+        let Some(number) = self.number(frame.content) else {
             tracing::trace!(content = ?frame.content, "not negotiated");
             return self.skip(frame);
         };
         let Some(place) = self.splice.place(source(frame), frame.sequence, frame.timestamp, now) else {
             return;
         };
-        let wall = self.shared.wall(now);
-        let mut api = self.rtc.direct_api();
-        let Some(stream) = api.stream_tx_by_mid(self.mid, None) else { return };
         let mut extensions = ExtensionValues::default();
         if let Some((level, voice)) = frame.audio_level {
             extensions.audio_level = Some(level);
             extensions.voice_activity = voice;
         }
-        stream.write_rtp(
-            RtpWrite::new(
-                Pt::new_with_value(number),
-                place.sequence.into(),
-                place.timestamp,
-                wall,
-                Arc::clone(&frame.payload),
-            )
-            .marker(frame.marker || place.first)
-            .ext_vals(extensions),
-        );
-        self.packets_out += 1;
-        self.bytes_out += frame.payload.len() as u64;
-        // what is written leaves with the next advance of time
-        self.advance(now);
+        let wall = self.shared.wall(now);
+        let payload = Arc::clone(&frame.payload);
+        let packet = RtpWrite::new(number, place.sequence.into(), place.timestamp, wall, payload);
+        self.write(packet.marker(frame.marker || place.first).ext_vals(extensions), frame.payload.len(), now);
     }
 
     fn skip(&mut self, frame: &Frame) {
         self.splice.skip(source(frame), frame.sequence);
+    }
+
+    fn takes_events(&self) -> bool {
+        self.number(Content::Events(self.clock_rate())).is_some()
+    }
+
+    fn press(&mut self, event: u8, held: Duration, now: Instant) {
+        self.keypad.press(event, held);
+        self.dial(now);
     }
 
     fn interrupt(&mut self) {
@@ -215,7 +216,7 @@ impl Leg for BrowserLeg {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        Some(self.engine_wake.map_or(self.next_watch, |at| at.min(self.next_watch)))
+        [self.engine_wake, Some(self.next_watch), self.keypad.poll_timeout()].into_iter().flatten().min()
     }
 
     fn hears(&self) -> bool {
@@ -247,6 +248,42 @@ impl BrowserLeg {
     /// Our ICE user fragment, by which checks for this leg are known. It changes with an ICE restart.
     pub(crate) fn ufrag(&mut self) -> String {
         self.rtc.direct_api().local_ice_credentials().ufrag
+    }
+
+    /// Events are on the clock of the codec.
+    fn clock_rate(&self) -> u32 {
+        self.agreed().map_or(8000, |agreed| agreed.codec.clock_rate())
+    }
+
+    fn number(&self, content: Content) -> Option<Pt> {
+        let payload = self.payloads.iter().find(|payload| payload.usage == content)?;
+        Some(Pt::new_with_value(payload.number))
+    }
+
+    fn write(&mut self, packet: RtpWrite, length: usize, now: Instant) {
+        let mut api = self.rtc.direct_api();
+        let Some(stream) = api.stream_tx_by_mid(self.mid, None) else { return };
+        stream.write_rtp(packet);
+        self.packets_out += 1;
+        self.bytes_out += length as u64;
+        // what is written leaves with the next advance of time
+        self.advance(now);
+    }
+
+    /// Sends the packet of a key that is due.
+    fn dial(&mut self, now: Instant) {
+        let clock_rate = self.clock_rate();
+        let Some(number) = self.number(Content::Events(clock_rate)).filter(|_| self.hears()) else {
+            return self.keypad.clear();
+        };
+        let Some(Tone { payload, first }) = self.keypad.poll(clock_rate, now) else { return };
+        let timestamp = match first {
+            true => self.splice.begin_event(clock_rate, now),
+            false => self.splice.event_timestamp(),
+        };
+        let (sequence, wall) = (self.splice.event_sequence(), self.shared.wall(now));
+        let packet = RtpWrite::new(number, sequence.into(), timestamp, wall, payload.to_vec());
+        self.write(packet.marker(first), payload.len(), now);
     }
 
     /// Lets the engine's time pass, then takes out what it has.
@@ -358,54 +395,6 @@ impl BrowserLeg {
             marker: packet.header.marker,
             audio_level: level.map(|level| (level, packet.header.ext_vals.voice_activity)),
         }));
-    }
-
-    fn hear(&mut self, now: Instant) {
-        self.heard = now;
-        if self.link == Link::Lost {
-            self.move_link(Link::Up, now);
-        }
-    }
-
-    fn hear_audio(&mut self, now: Instant) {
-        self.audio_heard = now;
-        if std::mem::take(&mut self.silent) {
-            self.outbox.push_back(Output::Audible);
-        }
-    }
-
-    fn watch(&mut self, now: Instant) {
-        if self.link == Link::Up && now.since(self.heard) >= LOST_AFTER {
-            self.move_link(Link::Lost, now);
-        }
-        if !self.speaks() {
-            self.audio_heard = now;
-        } else if !self.silent && now.since(self.audio_heard) >= SILENT_AFTER {
-            self.silent = true;
-            self.outbox.push_back(Output::Silent);
-        }
-        if self.link == Link::Up && self.next_figures <= now {
-            self.next_figures = now + FIGURES_EVERY;
-            self.outbox.push_back(Output::Figures(self.figures()));
-        }
-    }
-
-    fn move_link(&mut self, to: Link, now: Instant) {
-        let from = self.link;
-        if from == to || from == Link::Closed {
-            return;
-        }
-        self.link = to;
-        self.splice.interrupt();
-        match to {
-            Link::Up => {
-                self.audio_heard = now;
-                self.outbox.push_back(Output::Connected);
-            }
-            Link::Lost => self.outbox.push_back(Output::Lost),
-            Link::Closed if from != Link::Lost => self.outbox.push_back(Output::Lost),
-            Link::Closed | Link::New => {}
-        }
     }
 
     /// Lets the engine take the packet if it is RTP of ours from a source not yet known; SRTP still has to

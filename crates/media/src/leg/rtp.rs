@@ -1,7 +1,7 @@
 //! The plain leg: RTP or SRTP at ports of its own, for phones, exchanges and carriers.
 
 mod incoming;
-mod keypad;
+
 mod negotiate;
 mod outgoing;
 mod path;
@@ -16,16 +16,17 @@ use timing::{Duration, Instant};
 pub(crate) use negotiate::Setup;
 pub(crate) use path::{Policy, Reach};
 
+use super::keypad::Keypad;
 use super::splice;
 use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
-use crate::codec::{Codec, Content};
-use crate::order::{LegFigures, Sdes, Transmit};
+use crate::codec::{Codec, CodecPreference, Content};
+use crate::fact::LegFigures;
+use crate::order::{Sdes, Transmit};
 use crate::rtp::rtcp;
 use crate::sdp::{Crypto, Direction, Origin, Payload, Profile};
 use crate::srtp::{MasterKey, Suite};
 use incoming::{Incoming, Packet};
-use keypad::Keypad;
 use outgoing::{Label, Outgoing};
 use path::{Path, Sender};
 use reports::Reports;
@@ -47,6 +48,8 @@ pub(crate) struct RtpLeg {
     /// The address in it is where we receive RTP; RTCP comes to the next port.
     origin: Origin,
     secure: Sdes,
+    /// What may be agreed on.
+    codecs: CodecPreference,
     /// What we do at most: less than `sendrecv` while we hold the peer.
     own: Direction,
     negotiation: Negotiation,
@@ -129,7 +132,7 @@ impl Leg for RtpLeg {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
-        self.press(now);
+        self.dial(now);
         if self.reports.next <= now {
             self.report(false, now);
         }
@@ -146,7 +149,7 @@ impl Leg for RtpLeg {
         if matches!(frame.content, Content::Events(_)) {
             self.skip(frame);
             self.keypad.take(frame, now);
-            return self.press(now);
+            return self.dial(now);
         }
         if self.keypad.is_down() || frame.payload.is_empty() || frame.payload.len() > MAX_PAYLOAD {
             return self.skip(frame);
@@ -169,6 +172,15 @@ impl Leg for RtpLeg {
 
     fn skip(&mut self, frame: &Frame) {
         self.outgoing.splice.skip(source(frame), frame.sequence);
+    }
+
+    fn takes_events(&self) -> bool {
+        self.payload_type(Content::Events(self.clock_rate())).is_some()
+    }
+
+    fn press(&mut self, event: u8, held: Duration, now: Instant) {
+        self.keypad.press(event, held);
+        self.dial(now);
     }
 
     fn interrupt(&mut self) {
@@ -304,7 +316,7 @@ impl RtpLeg {
     }
 
     /// Sends the packet of a key that is due.
-    fn press(&mut self, now: Instant) {
+    fn dial(&mut self, now: Instant) {
         let clock_rate = self.clock_rate();
         let Some(payload_type) = self.payload_type(Content::Events(clock_rate)).filter(|_| self.hears())
         else {

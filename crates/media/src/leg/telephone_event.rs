@@ -89,6 +89,11 @@ fn key(event: u8) -> Option<char> {
     }
 }
 
+/// The event code of a key (RFC 4733 §3.2); nothing for what is no key.
+pub(crate) fn event(key: char) -> Option<u8> {
+    (0..=15).find(|event| self::key(*event) == Some(key.to_ascii_uppercase()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

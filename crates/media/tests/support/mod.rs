@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each story uses a part of it")]
 
 pub mod phone;
+pub mod sound;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -56,6 +57,8 @@ pub struct Client {
     pub heard: Vec<Heard>,
     /// What to send every 20 ms: payload type and content.
     pub voice: Option<(u8, Vec<u8>)>,
+    /// The same, with sound in it.
+    pub mouth: Option<(u8, sound::Mouth)>,
     pub online: bool,
     sequence: u64,
     timestamp: u32,
@@ -133,6 +136,7 @@ impl World {
             connected: false,
             heard: vec![],
             voice: None,
+            mouth: None,
             online: true,
             sequence: 64_000,
             timestamp: 1_234_567,
@@ -361,8 +365,10 @@ impl Client {
             return;
         }
         self.next_packet = now + PACKET;
-        self.timestamp = self.timestamp.wrapping_add(960);
-        if let Some((payload_type, payload)) = self.voice.clone() {
+        let ticks = self.mouth.as_ref().map_or(960, |(_, mouth)| mouth.ticks());
+        self.timestamp = self.timestamp.wrapping_add(ticks);
+        let spoken = self.mouth.as_mut().map(|(payload_type, mouth)| (*payload_type, mouth.say()));
+        if let Some((payload_type, payload)) = spoken.or_else(|| self.voice.clone()) {
             let timestamp = self.timestamp;
             self.say(payload_type, timestamp, &payload);
             self.rtc.handle_input(Input::Timeout(wall)).expect("time passes");

@@ -67,10 +67,12 @@ impl ClientAuth {
 
     /// Takes the best of the challenges in a 401 or 407; says whether trying again can help.
     ///
-    /// A second refusal in a row can only be helped when the peer says that its nonce was stale.
+    /// A challenge of another realm than the credentials are for is none of ours. A second refusal in a row can only be helped when the peer says that its nonce was stale.
     pub(crate) fn challenged<'a>(&mut self, values: impl Iterator<Item = (From, &'a str)>) -> bool {
+        let realm = self.credentials.as_ref().and_then(|credentials| credentials.realm.as_deref());
         let best = values
             .filter_map(|(from, value)| Some((Challenge::parse(value).ok()?, from)))
+            .filter(|(challenge, _)| realm.is_none_or(|realm| realm == challenge.realm))
             .reduce(|a, b| if b.0.algorithm > a.0.algorithm { b } else { a });
         let Some(best) = best else { return false };
         let may_help = self.refused == 0 || (best.0.stale && self.refused < 3);
@@ -130,7 +132,7 @@ mod tests {
     use super::*;
 
     fn credentials() -> Credentials {
-        Credentials { user: "Mufasa".into(), password: "Circle of Life".into() }
+        Credentials { user: "Mufasa".into(), password: "Circle of Life".into(), realm: None }
     }
 
     #[test]
@@ -167,6 +169,12 @@ mod tests {
         assert!(auth.challenged([md5].into_iter()));
         assert!(auth.challenged([stale].into_iter()), "only the nonce was too old");
         assert!(!auth.challenged([odd].into_iter()));
+        let bound = Credentials { realm: Some("r".into()), ..credentials() };
+        let other = (From::Proxy, r#"Digest realm="R", nonce="5""#);
+        let mut auth = ClientAuth::new(Some(bound));
+        assert!(!auth.challenged([other].into_iter()), "another realm");
+        assert_eq!(auth.header("INVITE", "sip:r", "c"), None, "gives nothing away");
+        assert!(ClientAuth::new(auth.credentials).challenged([other, md5].into_iter()));
         assert!(!ClientAuth::new(None).challenged([md5].into_iter()));
     }
 }

@@ -172,6 +172,18 @@ impl Datagrams {
         }
     }
 
+    /// We speak to a peer of our own choice, on a flow that is new; it is spared the limits from the start.
+    ///
+    /// `false` when there is no room for it. A flow that its address had until now is
+    /// [forgotten](PeerFact::Forgotten).
+    pub fn reach(&mut self, address: SocketAddr, flow: FlowId, now: Instant) -> bool {
+        let old = self.remove(address);
+        self.facts.extend(old.map(PeerFact::Forgotten));
+        let is_there = self.add(address, now, || flow).is_some();
+        self.prove(address, flow, now);
+        is_there
+    }
+
     /// The flow is closed already; what comes from its address next opens another one.
     pub fn forget(&mut self, address: SocketAddr, flow: FlowId) {
         if self.peers.get(&address).is_some_and(|peer| peer.flow == flow) {
@@ -298,6 +310,21 @@ mod tests {
 
     fn facts(datagrams: &mut Datagrams) -> Vec<PeerFact> {
         std::iter::from_fn(|| datagrams.poll_fact()).collect()
+    }
+
+    #[test]
+    fn a_peer_of_our_choice_takes_the_place_of_a_stranger_and_is_heard_without_limits() {
+        let mut datagrams = small();
+        let carrier = address(7, 5060);
+        hear(&mut datagrams, carrier, 1, at(0));
+        assert!(datagrams.reach(carrier, FlowId(2), at(0)));
+        assert_eq!(facts(&mut datagrams), [PeerFact::Forgotten(FlowId(1))]);
+        for _ in 0..100 {
+            let arrival = Arrival::Message { flow: FlowId(2), is_new: false };
+            assert_eq!(hear(&mut datagrams, carrier, 3, at(0)), arrival);
+            assert!(datagrams.may_send(carrier, FlowId(2), 1_000, at(0)));
+        }
+        assert!(!datagrams.may_send(carrier, FlowId(1), 1, at(0)), "the old flow is closed");
     }
 
     #[test]

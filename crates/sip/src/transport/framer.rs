@@ -83,6 +83,11 @@ impl Framer {
         }
     }
 
+    /// For a connection that we have made: its peer may be silent until we ask something.
+    pub fn to_a_peer(patience: Patience, now: Instant) -> Self {
+        Framer { began_at: None, ..Framer::new(patience, now) }
+    }
+
     /// The next bytes of the stream, in whatever portions they come.
     pub fn handle_bytes(&mut self, bytes: &[u8], now: Instant) {
         if self.broken || bytes.is_empty() {

@@ -16,6 +16,11 @@ pub(super) fn is_stun(bytes: &[u8]) -> bool {
     bytes.first().is_some_and(|first| *first < 4) && bytes.get(4..8) == Some(&MAGIC_COOKIE)
 }
 
+/// A binding request with these twelve bytes as its transaction (RFC 8489 §6).
+pub fn binding_request(transaction: [u8; 12]) -> Vec<u8> {
+    [&BINDING_REQUEST[..], &[0, 0], &MAGIC_COOKIE, &transaction].concat()
+}
+
 /// The success response to a binding request from `source` (RFC 8489 §14.2).
 ///
 /// Nothing comes back for other messages, and for requests with attributes that we would have to understand.
@@ -58,6 +63,13 @@ fn xor(address: &[u8], mask: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_of_ours_is_one_that_we_would_answer() {
+        let request = binding_request([7; 12]);
+        assert!(is_stun(&request));
+        assert!(answer(&request, "192.0.2.1:5060".parse().unwrap()).is_some());
+    }
 
     fn request(attributes: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0, 1, 0, u8::try_from(attributes.len()).unwrap()];

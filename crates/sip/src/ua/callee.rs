@@ -4,9 +4,9 @@ use sipx_sip::HeaderName;
 use sipx_sip::message::{Message, Request, Response};
 use timing::{Deadline, Instant};
 
+use super::UserAgent;
 use super::exchange::{PATIENCE, T1, T2, TransactionId, Wake};
-use super::leg::{Leg, OutgoingOffer, UnackedAnswer};
-use super::{ALLOW, UserAgent};
+use super::leg::{Leg, UnackedAnswer};
 use crate::config::{DialogId, FlowId};
 use crate::dialog::DialogState;
 use crate::error::WrongState;
@@ -17,7 +17,11 @@ const SDP: &str = "application/sdp";
 
 impl UserAgent {
     pub(super) fn send_progress(&mut self, dialog: DialogId, status: u16, sdp: Option<String>, now: Instant) {
-        if (101..=199).contains(&status) && self.live_leg(dialog, &[DialogState::Offered]).is_some() {
+        let is_provisional = (101..=199).contains(&status);
+        if !is_provisional || self.progress_reliably(dialog, status, sdp.as_deref(), now) {
+            return;
+        }
+        if self.live_leg(dialog, &[DialogState::Offered]).is_some() {
             self.respond_to_invitation(dialog, status, None, &[], sdp.as_deref(), now);
         }
     }
@@ -29,10 +33,22 @@ impl UserAgent {
         now: Instant,
     ) -> Result<(), WrongState> {
         let wrong_state = self.wrong_state(dialog);
-        let bytes = self.respond_to_invitation(dialog, 200, None, &[], Some(sdp), now);
+        let leg = self.live_leg(dialog, &[DialogState::Offered]).ok_or(wrong_state)?;
+        let is_agreed = leg.server.is_agreed();
+        match self.postpone_answer(dialog, sdp) {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(wrong_state),
+            None => {}
+        }
+        let sdp = Some(sdp).filter(|_| !is_agreed);
+        let bytes = self.respond_to_invitation(dialog, 200, None, &[], sdp, now);
         let leg = self.live_leg(dialog, &[DialogState::Offered]).ok_or(wrong_state)?;
         let invitation = leg.invitation.take().ok_or(wrong_state)?;
         leg.info.state = DialogState::Answered;
+        if let Some(sdp) = sdp {
+            leg.server.describe(sdp);
+        }
+        self.stop_progress(dialog);
         self.await_ack(dialog, &invitation, bytes, now);
         Ok(())
     }
@@ -69,6 +85,9 @@ impl UserAgent {
         if sdp.is_none() {
             wire::add_to_response(&mut response, headers, b"");
         }
+        if (200..300).contains(&status) {
+            self.agree_session(dialog, &invitation, &mut response, now);
+        }
         self.respond_in_dialog(dialog, id, response, now)
     }
 
@@ -90,7 +109,10 @@ impl UserAgent {
             }
             let contact = self.exchange.contact(leg.flow(), &leg.contact_user);
             wire::set(&mut response.headers, HeaderName::Contact, contact);
-            wire::set(&mut response.headers, HeaderName::Allow, ALLOW);
+            wire::set(&mut response.headers, HeaderName::Allow, self.exchange.allow());
+            if let Some(supported) = self.exchange.supported() {
+                wire::set(&mut response.headers, HeaderName::Supported, supported);
+            }
         }
         wire::set(&mut response.headers, HeaderName::Server, &self.exchange.config.user_agent);
         let body =
@@ -120,7 +142,9 @@ impl UserAgent {
     pub(super) fn await_ack(&mut self, dialog: DialogId, invite: &Request, bytes: Vec<u8>, now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let cseq = wire::cseq(&invite.headers).map_or(0, |(number, _)| number);
-        let is_offer = wire::sdp_of(&invite.headers, invite.body()).is_none();
+        let is_first = leg.info.state == DialogState::Answered;
+        let is_offer =
+            wire::sdp_of(&invite.headers, invite.body()).is_none() && !(is_first && leg.server.is_agreed());
         leg.unacked = Some(UnackedAnswer { cseq, bytes, interval: T1, is_offer });
         self.exchange.wakes.set(Wake::Answer(dialog), Deadline::new(now + T1, "2xx retransmission"));
         self.exchange.wakes.set(Wake::NoAck(dialog), Deadline::new(now + PATIENCE, "no ACK"));
@@ -177,10 +201,6 @@ impl UserAgent {
         if leg.ended {
             return;
         }
-        let waiting = match &mut leg.outgoing {
-            Some(OutgoingOffer::AfterAck { sdp }) => Some(std::mem::take(sdp)),
-            _ => None,
-        };
         if begins {
             self.events.push_back(Event::Confirmed { dialog });
         }
@@ -190,8 +210,6 @@ impl UserAgent {
                 None => Event::OfferRefused { dialog, status: 488 },
             });
         }
-        if let Some(sdp) = waiting {
-            self.send_reinvite(dialog, &sdp, now);
-        }
+        self.send_next_offer(dialog, now);
     }
 }

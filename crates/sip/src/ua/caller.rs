@@ -9,7 +9,7 @@ use timing::{Deadline, Instant};
 use super::UserAgent;
 use super::exchange::{PATIENCE, Purpose, TransactionId, Wake};
 use super::inbound::AUTO_ANSWER;
-use super::leg::{Cancel, Leg, Peer, SentAck, authorization_header};
+use super::leg::{Cancel, Leg, Peer, SentAck, UnsentAck, authorization_header};
 use crate::config::{DialogId, FlowId, OutboundInvite};
 use crate::dialog::{DialogInfo, DialogState, Direction};
 use crate::digest::{ChallengeFrom, ClientAuth};
@@ -18,7 +18,11 @@ use crate::wire;
 
 impl UserAgent {
     pub(super) fn start_call(&mut self, dialog: DialogId, invite: OutboundInvite, now: Instant) {
-        let refused = |status, reason: &str| EndedBy::Refused { status, reason: reason.to_owned() };
+        let refused = |status, reason: &str| EndedBy::Refused {
+            status,
+            reason: reason.to_owned(),
+            contacts: Vec::new(),
+        };
         let failure = match self.send_invite(dialog, invite, now) {
             Ok(()) => return,
             Err(status @ 503) => (status, refused(status, "the flow is closed")),
@@ -51,12 +55,19 @@ impl UserAgent {
         let peer = Peer { address: to, tag: None, target, routes: Vec::new() };
         let mut leg = Leg::new(info, owner, local.into(), peer, call_id.into(), invite.from_user);
         leg.auth = ClientAuth::new(invite.credentials);
-        let mut draft = leg.draft(&mut self.exchange, Method::Invite);
+        leg.is_late_offer = invite.sdp.is_empty();
+        leg.server.describe(&invite.sdp);
+        let draft = leg.draft(&mut self.exchange, Method::Invite);
+        let mut draft = leg.with_session(&self.exchange, draft);
+        if leg.is_late_offer {
+            draft = self.exchange.without_100rel(draft);
+        }
         if invite.auto_answer {
             draft = draft.header(HeaderName::AlertInfo, AUTO_ANSWER);
         }
         let content_type = (!invite.sdp.is_empty()).then_some("application/sdp");
         let request = draft.extra(&invite.headers).finish(content_type, invite.sdp.as_bytes());
+        leg.invite_cseq = leg.local_cseq;
         leg.invite = self.exchange.request(invite.flow, request, Purpose::Invite(dialog), now);
         self.insert_leg(leg);
         Ok(())
@@ -71,19 +82,38 @@ impl UserAgent {
     ) {
         match response.status.code() {
             100 => self.cancel_if_wanted(dialog, now),
-            status @ 101..=199 => self.handle_progress(dialog, status, response, now),
+            status @ 101..=199 => self.handle_progress(dialog, status, &request, response, now),
             200..=299 => self.handle_answer(dialog, &request, response, now),
             status => self.handle_refusal(dialog, status, request, response, now),
         }
     }
 
-    fn handle_progress(&mut self, dialog: DialogId, status: u16, response: &Response, now: Instant) {
+    fn handle_progress(
+        &mut self,
+        dialog: DialogId,
+        status: u16,
+        request: &Request,
+        response: &Response,
+        now: Instant,
+    ) {
         self.cancel_if_wanted(dialog, now);
         let states = [DialogState::Calling, DialogState::Early];
         let Some(leg) = self.live_leg(dialog, &states) else { return };
         leg.info.state = DialogState::Early;
-        if !wire::tag_of::<To>(&response.headers).is_empty() {
-            leg.set_peer(Peer::read(&response.headers, &HeaderName::To, leg.peer.target.clone()));
+        let tag = wire::tag_of::<To>(&response.headers);
+        if !tag.is_empty() {
+            let known = leg.branch(&tag).map(|peer| peer.target.clone());
+            let target = known.unwrap_or_else(|| request.uri.clone());
+            if !leg.enter_fork(Peer::read(&response.headers, &HeaderName::To, target)) {
+                return;
+            }
+        }
+        self.note_abilities(dialog, &response.headers);
+        if !self.acknowledge_progress(dialog, response, now) {
+            return;
+        }
+        if let Some(leg) = self.legs.get_mut(&dialog).filter(|_| status == 199) {
+            leg.leave_fork(&tag);
         }
         let sdp = wire::sdp_of(&response.headers, response.body());
         self.events.push_back(Event::Progress { dialog, status, sdp });
@@ -98,17 +128,29 @@ impl UserAgent {
             let (flow, bytes) = (leg.flow(), ack.bytes.clone());
             return self.exchange.send(flow, bytes);
         }
+        if leg.waits_for_ack(cseq, &tag) {
+            return;
+        }
         let peer = Peer::read(&response.headers, &HeaderName::To, request.uri.clone());
         let is_first = leg.is_calling();
         if is_first {
-            leg.set_peer(peer.clone());
+            leg.choose_fork(peer.clone());
             leg.info.state = DialogState::Confirmed;
             leg.auth.accepted();
         }
         let is_wanted = is_first && !leg.ended;
-        self.acknowledge(dialog, &peer, cseq, tag, &request.headers);
+        let sdp = wire::sdp_of(&response.headers, response.body());
+        let sdp = if is_first { self.answer_of(dialog, cseq, &tag, sdp) } else { sdp };
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        if is_wanted && leg.is_late_offer && sdp.is_some() {
+            let (peer, invite) = (peer.clone(), request.headers.clone());
+            leg.unsent_ack = Some(UnsentAck { peer, cseq, tag, invite });
+        } else {
+            self.acknowledge(dialog, &peer, cseq, tag, &request.headers, None);
+        }
         if is_wanted {
-            let sdp = wire::sdp_of(&response.headers, response.body());
+            self.note_abilities(dialog, &response.headers);
+            self.adopt_session(dialog, response, now);
             self.events.push_back(Event::Answered { dialog, sdp });
         } else {
             self.send_bye_to(dialog, &peer, &[], now);
@@ -123,6 +165,7 @@ impl UserAgent {
         cseq: u32,
         tag: Vec<u8>,
         invite: &Headers,
+        sdp: Option<&str>,
     ) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let mut draft = leg.draft_to(&mut self.exchange, peer, Method::Ack, cseq);
@@ -131,7 +174,8 @@ impl UserAgent {
                 draft = draft.header(name, value);
             }
         }
-        let bytes = wire::bytes_of(&Message::Request(draft.finish(None, b"")));
+        let body = sdp.unwrap_or_default().as_bytes();
+        let bytes = wire::bytes_of(&Message::Request(draft.finish(sdp.map(|_| "application/sdp"), body)));
         self.exchange.send(leg.flow(), bytes.clone());
         leg.remember_ack(SentAck { cseq, tag, bytes });
     }
@@ -147,7 +191,7 @@ impl UserAgent {
         let Some((cseq, _)) = wire::cseq(&response.headers) else { return };
         let is_known = leg.sent_ack(cseq, &wire::tag_of::<To>(&response.headers)).is_some();
         let target = leg.peer.target.clone();
-        let is_awaited = leg.is_outbound() && leg.is_calling() && cseq == leg.local_cseq;
+        let is_awaited = leg.is_outbound() && leg.is_calling() && cseq == leg.invite_cseq;
         if leg.call_id[..] == call_id[..] && (is_known || is_awaited) {
             self.follow(dialog, flow);
             let mut request = Request::new(Method::Invite, target);
@@ -160,17 +204,21 @@ impl UserAgent {
         &mut self,
         dialog: DialogId,
         status: u16,
-        request: Request,
+        mut request: Request,
         response: &Response,
         now: Instant,
     ) {
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.is_calling()) else { return };
         leg.invite = None;
-        if !leg.ended && matches!(status, 401 | 407) && challenged(&mut leg.auth, response) {
+        let is_challenge = !leg.ended && matches!(status, 401 | 407) && challenged(&mut leg.auth, response);
+        if is_challenge || self.longer_session(dialog, &mut request, response) {
+            let Some(leg) = self.legs.get_mut(&dialog) else { return };
             // A challenge comes from whoever is on the way: the dialog begins anew with the callee itself.
             leg.peer.tag = None;
+            leg.forks.clear();
             leg.info.state = DialogState::Calling;
             leg.local_cseq += 1;
+            leg.invite_cseq = leg.local_cseq;
             let (flow, sequence) = (leg.flow(), leg.local_cseq);
             let request = self.authorized(dialog, request);
             let sent = self.exchange.request_again(flow, request, sequence, Purpose::Invite(dialog), now);
@@ -182,7 +230,9 @@ impl UserAgent {
         let reason = String::from_utf8_lossy(&response.reason);
         let reason = wire::display(reason.as_bytes());
         let reason_header = wire::text_of(&response.headers, &HeaderName::Reason);
-        self.end(dialog, EndedBy::Refused { status, reason }, Some(status), reason_header, now);
+        let contacts =
+            if (300..400).contains(&status) { wire::contacts(&response.headers) } else { Vec::new() };
+        self.end(dialog, EndedBy::Refused { status, reason, contacts }, Some(status), reason_header, now);
     }
 
     /// The same request with the answer to the last challenge in it.
@@ -206,7 +256,7 @@ impl UserAgent {
     }
 
     /// Whether a provisional response to our INVITE has come, be it only a 100.
-    fn has_progress(&self, dialog: DialogId) -> bool {
+    pub(super) fn has_progress(&self, dialog: DialogId) -> bool {
         let invite = self.legs.get(&dialog).and_then(|leg| leg.invite);
         invite.is_some_and(|invite| self.exchange.is_proceeding(invite))
     }

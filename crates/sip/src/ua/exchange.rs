@@ -7,12 +7,16 @@ use rand::RngCore as _;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use sipx_sip::message::{Message, Method, Request, Response};
+#[cfg(feature = "server")]
+use sipx_sip::transaction::ServerState;
 use sipx_sip::transaction::{ClientState, Output, Reliability, Timer, TuEvent};
 use sipx_sip::{ClientTransaction, HeaderName, ServerTransaction, TransactionKey};
 use timing::{Deadline, Duration, Instant, Timers};
 
 use crate::config::{Config, DialogId, FlowEnds, FlowId, Owner, RegistrationId, Transmit, Transport};
 use crate::wire;
+
+use super::{ServerPurpose, ServerWake};
 
 /// 64·T1, the patience of RFC 3261.
 pub(super) const PATIENCE: Duration = Duration::from_secs(32);
@@ -36,8 +40,12 @@ pub(super) enum Purpose {
     Info(DialogId),
     Bye(DialogId),
     Probe(DialogId),
+    Update(DialogId),
     Cancel,
     Register(RegistrationId),
+    /// What only a server sends.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "its value has no value there"))]
+    Server(ServerPurpose),
 }
 
 /// Why to wake up.
@@ -59,6 +67,9 @@ pub(super) enum Wake {
     Linger(DialogId),
     /// A registration is at half its life.
     Renewal(RegistrationId),
+    /// What only a server waits for.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "its value has no value there"))]
+    Server(ServerWake),
 }
 
 /// What a message or a timer means to the layer above.
@@ -130,6 +141,36 @@ impl Exchange {
             outbox: VecDeque::new(),
             next_transaction: 0,
         }
+    }
+
+    /// Whether we are set up as a server, and built to be one.
+    pub(super) fn is_server(&self) -> bool {
+        cfg!(feature = "server") && self.config.server
+    }
+
+    /// The methods we take, for `Allow`. REGISTER needs no advertising inside calls.
+    pub(super) fn allow(&self) -> &'static str {
+        if self.is_server() { super::SERVER_ALLOW } else { super::ALLOW }
+    }
+
+    /// The extensions we have, for `Supported`.
+    pub(super) fn supported(&self) -> Option<&'static str> {
+        self.is_server().then_some(super::SERVER_SUPPORTED)
+    }
+
+    /// The same request without the offer of reliable provisional responses: an offer in one of them would have
+    /// to be answered by PRACK, where the application answers by ACK.
+    pub(super) fn without_100rel(&self, draft: wire::Draft) -> wire::Draft {
+        match self.supported() {
+            Some(all) => draft.replace(HeaderName::Supported, all.replacen("100rel, ", "", 1)),
+            None => draft,
+        }
+    }
+
+    /// Whether we have the extension of this option tag.
+    pub(super) fn supports(&self, option: &str) -> bool {
+        self.supported()
+            .is_some_and(|list| list.split(',').any(|known| known.trim().eq_ignore_ascii_case(option)))
     }
 
     pub(super) fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner) {
@@ -233,7 +274,7 @@ impl Exchange {
     }
 
     /// By which `host[:port]` the peer of a flow reaches us.
-    fn host(&self, flow: FlowId) -> &str {
+    pub(super) fn host(&self, flow: FlowId) -> &str {
         let ends = self.flows.get(&flow).and_then(|flow| flow.ends.as_ref());
         ends.map_or(&self.config.contact_host, |ends| &ends.local)
     }
@@ -290,6 +331,17 @@ impl Exchange {
             Slot { machine: Machine::Server(server, _), flow, .. } => Some((server.request(), *flow)),
             _ => None,
         }
+    }
+
+    /// Whether a request still waits for its final response from us.
+    #[cfg(feature = "server")]
+    pub(super) fn is_unanswered(&self, id: TransactionId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| match &slot.machine {
+            Machine::Server(server, _) => {
+                matches!(server.state(), ServerState::Trying | ServerState::Proceeding)
+            }
+            Machine::Client(..) => false,
+        })
     }
 
     /// The request of a client transaction that is not over.

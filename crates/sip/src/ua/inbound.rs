@@ -1,18 +1,19 @@
 //! Requests as they come in: what every one must pass, and those outside of dialogs (RFC 3261 §8.2).
 
 use sipx_sip::headers::{Contact, From, MaxForwards, To};
-use sipx_sip::message::{Message, Method, Request};
+use sipx_sip::message::{Headers, Message, Method, Request};
 use sipx_sip::{HeaderName, Uri};
 use timing::Instant;
 
 use super::exchange::TransactionId;
 use super::leg::{Leg, Peer};
-use super::{ALLOW, Arrival, UserAgent};
+use super::{Arrival, UserAgent};
 use crate::config::{DialogId, FlowId};
 use crate::dialog::{DialogInfo, DialogState, Direction};
 use crate::digest::Authorization;
 use crate::error::Malformed;
 use crate::event::{EndedBy, Event, InboundInvite};
+use crate::refer::Replaces;
 use crate::wire;
 
 /// The value of `Alert-Info` that makes a phone answer by itself.
@@ -52,12 +53,8 @@ impl UserAgent {
         if !request.uri.scheme().is_sip() && request.uri.tel_parts().is_none() {
             return self.reply(id, 416, &[], now);
         }
-        let unknown: Vec<String> = request
-            .headers
-            .get_all(&HeaderName::Require)
-            .map(|require| wire::display(&require.value()))
-            .filter(|require| !require.is_empty())
-            .collect();
+        let mut unknown = wire::tokens(&request.headers, &HeaderName::Require);
+        unknown.retain(|option| !self.exchange.supports(option));
         if !unknown.is_empty() {
             return self.reply(id, 420, &[(HeaderName::Unsupported, &unknown.join(", "))], now);
         }
@@ -67,22 +64,29 @@ impl UserAgent {
         match request.method {
             Method::Invite => self.handle_invite(id, flow, request, now),
             Method::Options => self.reply_capabilities(id, now),
-            Method::Register if self.exchange.config.server => self.handle_register(id, flow, request, now),
             Method::Bye | Method::Info | Method::Update | Method::Prack | Method::Notify => {
                 self.reply(id, 481, &[], now);
             }
-            Method::Other(_) => self.reply(id, 501, &[(HeaderName::Allow, ALLOW)], now),
-            _ => self.reply(id, 405, &[(HeaderName::Allow, ALLOW)], now),
+            _ => self.handle_extension_outside(id, flow, request, now),
         }
+    }
+
+    /// Refuses a request of a method that we do not take here.
+    pub(super) fn reply_method(&mut self, id: TransactionId, request: &Request, now: Instant) {
+        let status = if matches!(request.method, Method::Other(_)) { 501 } else { 405 };
+        let allow = self.exchange.allow();
+        self.reply(id, status, &[(HeaderName::Allow, allow)], now);
     }
 
     pub(super) fn reply_capabilities(&mut self, id: TransactionId, now: Instant) {
         let capabilities = [
-            (HeaderName::Allow, ALLOW),
+            (HeaderName::Allow, self.exchange.allow()),
             (HeaderName::Accept, "application/sdp, application/dtmf-relay"),
-            (HeaderName::Supported, ""),
+            (HeaderName::Supported, self.exchange.supported().unwrap_or_default()),
+            (HeaderName::AllowEvents, super::PACKAGES),
         ];
-        self.reply(id, 200, &capabilities, now);
+        let told = if self.exchange.is_server() { &capabilities[..] } else { &capabilities[..3] };
+        self.reply(id, 200, told, now);
     }
 
     /// Whether the body is none or has a session description; says 415 otherwise, 400 if it is in pieces.
@@ -114,6 +118,9 @@ impl UserAgent {
         let call_id = headers.value(&HeaderName::CallId).unwrap_or_default().into_owned();
         let from_tag = wire::tag_of::<From>(headers);
         let arrival = Arrival { call_id: call_id.clone(), from_tag, cseq };
+        if let Some(least) = self.session_refusal(request) {
+            return self.reply(id, 422, &[(HeaderName::MinSe, &least)], now);
+        }
         let refusal = if self.arrived.contains_key(&arrival) {
             Some(482)
         } else if max_forwards == 0 && self.exchange.config.server {
@@ -128,7 +135,7 @@ impl UserAgent {
         if let Some(status) = refusal {
             return self.reply(id, status, &[], now);
         }
-        let Ok(authorization) = authorization(request) else {
+        let (Ok(authorization), Ok(replaces)) = (authorization(request), replaces(headers)) else {
             return self.reply(id, 400, &[], now);
         };
         if !self.accepts_body(id, request, now) {
@@ -162,10 +169,12 @@ impl UserAgent {
         let mut leg = Leg::new(info, owner, local.into(), peer, call_id.clone().into(), request_user.clone());
         leg.remote_cseq = Some(cseq);
         leg.invite = Some(id);
+        leg.is_late_offer = wire::sdp_of(headers, request.body()).is_none();
         leg.invitation = Some(Box::new(request.clone()));
         leg.arrival = Some(arrival.clone());
         self.arrived.insert(arrival, dialog);
         self.insert_leg(leg);
+        self.note_abilities(dialog, headers);
 
         let alert_info = wire::text_of(headers, &HeaderName::AlertInfo);
         self.events.push_back(Event::Invite(InboundInvite {
@@ -183,6 +192,7 @@ impl UserAgent {
             auto_answer: alert_info.as_deref().is_some_and(|value| value.contains(AUTO_ANSWER)),
             alert_info,
             authorization,
+            replaces,
             max_forwards,
             headers: headers
                 .iter()
@@ -226,6 +236,16 @@ pub(super) fn authorization(request: &Request) -> Result<Option<Authorization>, 
         }
     }
     Ok(None)
+}
+
+/// The dialog that an INVITE is to replace; one only (RFC 3891 §3).
+fn replaces(headers: &Headers) -> Result<Option<Replaces>, Malformed> {
+    let mut values = headers.get_all(&HeaderName::Replaces).map(|header| wire::display(&header.value()));
+    let first = values.next().map(|value| Replaces::parse(&value)).transpose()?;
+    match values.next() {
+        Some(_) => Err(Malformed { what: "Replaces", section: "RFC 3891 §3" }),
+        None => Ok(first),
+    }
 }
 
 /// The same response, complete without a body.

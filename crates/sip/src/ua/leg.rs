@@ -6,6 +6,7 @@ use sipx_sip::message::{Headers, Method, Request};
 use sipx_sip::{HeaderName, TypedHeader as _, Uri};
 use timing::Duration;
 
+use super::Extensions;
 use super::exchange::{Exchange, TransactionId};
 use crate::config::{DialogId, FlowId, Owner};
 use crate::dialog::{DialogInfo, DialogState, Direction};
@@ -29,6 +30,8 @@ pub(super) struct Leg {
     /// User part of our `Contact`.
     pub(super) contact_user: String,
     pub(super) local_cseq: u32,
+    /// The number of our INVITE that began it.
+    pub(super) invite_cseq: u32,
     pub(super) remote_cseq: Option<u32>,
     pub(super) auth: ClientAuth,
     /// The INVITE that began it.
@@ -37,12 +40,23 @@ pub(super) struct Leg {
     pub(super) invitation: Option<Box<Request>>,
     /// By what another copy of it is known.
     pub(super) arrival: Option<super::Arrival>,
+    /// The early dialogs of our INVITE, one for each branch that has answered provisionally.
+    pub(super) forks: Vec<Fork>,
     pub(super) cancel: Cancel,
     /// The ACKs we have sent, in case a 2xx comes again.
     pub(super) acks: Vec<SentAck>,
     pub(super) unacked: Option<UnackedAnswer>,
     pub(super) incoming: Option<IncomingOffer>,
     pub(super) outgoing: Option<OutgoingOffer>,
+    /// An offer that waits until another exchange is over.
+    pub(super) next_offer: Option<NextOffer>,
+    /// Whether the INVITE had no offer, so that its answer brings one.
+    pub(super) is_late_offer: bool,
+    /// An ACK that waits for our answer to an offer in the 2xx.
+    pub(super) unsent_ack: Option<UnsentAck>,
+    /// Whether the peer takes UPDATE (RFC 3311 §4).
+    pub(super) peer_allows_update: bool,
+    pub(super) server: Extensions,
     /// The last re-INVITE of ours.
     pub(super) reinvite: Option<TransactionId>,
     /// A BYE that may only go out once our 2xx is acknowledged (RFC 3261 §15).
@@ -59,6 +73,13 @@ pub(super) struct Peer {
     /// The remote target.
     pub(super) target: Uri,
     pub(super) routes: Vec<Bytes>,
+}
+
+/// One early dialog of an INVITE that somebody on the way has forked (RFC 3261 §12.1, §16.7).
+#[derive(Debug)]
+pub(super) struct Fork {
+    pub(super) peer: Peer,
+    remote_cseq: Option<u32>,
 }
 
 /// How far giving up an INVITE of ours has come.
@@ -99,11 +120,35 @@ pub(super) struct IncomingOffer {
 #[derive(Debug)]
 pub(super) enum OutgoingOffer {
     /// On its way; `cancelled` once the peer has let us wait too long.
-    Sent { retries: u8, cancelled: bool },
-    /// Not before the ACK that we wait for.
-    AfterAck { sdp: String },
+    Sent { retries: u8, is_refresh: bool, cancelled: bool },
     /// Refused with 491; to go out again.
-    Glare { request: Box<Request>, retries: u8 },
+    Glare { request: Box<Request>, retries: u8, is_refresh: bool },
+}
+
+impl OutgoingOffer {
+    /// Whether it says nothing new, and the application knows nothing of it.
+    pub(super) fn is_refresh(&self) -> bool {
+        match self {
+            OutgoingOffer::Sent { is_refresh, .. } | OutgoingOffer::Glare { is_refresh, .. } => *is_refresh,
+        }
+    }
+}
+
+/// An offer that is still to be sent; without a description it asks the peer for one.
+#[derive(Debug)]
+pub(super) struct NextOffer {
+    pub(super) sdp: String,
+    pub(super) headers: Vec<(String, String)>,
+}
+
+/// An ACK that is still to be sent, with our answer.
+#[derive(Debug)]
+pub(super) struct UnsentAck {
+    pub(super) peer: Peer,
+    pub(super) cseq: u32,
+    pub(super) tag: Vec<u8>,
+    /// The headers of the INVITE that it acknowledges.
+    pub(super) invite: Headers,
 }
 
 impl Peer {
@@ -122,7 +167,7 @@ impl Peer {
     }
 
     /// Request-URI and `Route` values for a request to this peer (RFC 3261 §12.2.1.1).
-    fn route(&self) -> (Uri, Vec<Bytes>) {
+    pub(super) fn route(&self) -> (Uri, Vec<Bytes>) {
         let first = self.routes.first().and_then(|route| Route::decode(route).ok());
         match first {
             Some(strict) if strict.uri.params().is_none_or(|params| !params.contains("lr")) => {
@@ -155,16 +200,23 @@ impl Leg {
             call_id,
             contact_user,
             local_cseq: 0,
+            invite_cseq: 0,
             remote_cseq: None,
             auth: ClientAuth::default(),
             invite: None,
             invitation: None,
             arrival: None,
+            forks: Vec::new(),
             cancel: Cancel::No,
             acks: Vec::new(),
             unacked: None,
             incoming: None,
             outgoing: None,
+            next_offer: None,
+            is_late_offer: false,
+            unsent_ack: None,
+            peer_allows_update: false,
+            server: Extensions::default(),
             reinvite: None,
             bye_after_ack: None,
         }
@@ -176,6 +228,61 @@ impl Leg {
 
     pub(super) fn flow(&self) -> FlowId {
         self.info.flow
+    }
+
+    /// A branch of our INVITE has answered provisionally: it is the peer until another one speaks.
+    ///
+    /// Says whether there is room for it.
+    pub(super) fn enter_fork(&mut self, peer: Peer) -> bool {
+        /// More phones than any user has.
+        const MAX_FORKS: usize = 32;
+        let is_full = self.forks.len() >= MAX_FORKS;
+        match self.forks.iter_mut().find(|fork| fork.peer.tag == peer.tag) {
+            Some(fork) => fork.peer = peer.clone(),
+            None if is_full => return false,
+            None => self.forks.push(Fork { peer: peer.clone(), remote_cseq: None }),
+        }
+        self.set_peer(peer);
+        true
+    }
+
+    /// A branch has answered for good, and the others are forgotten.
+    pub(super) fn choose_fork(&mut self, peer: Peer) {
+        let chosen = self.forks.iter().find(|fork| fork.peer.tag == peer.tag);
+        self.remote_cseq = chosen.and_then(|fork| fork.remote_cseq);
+        self.forks.clear();
+        self.set_peer(peer);
+    }
+
+    /// A branch has given up, be it by 199 (RFC 6228) or by a BYE; says whether others are left.
+    pub(super) fn leave_fork(&mut self, tag: &[u8]) -> bool {
+        self.forks.retain(|fork| fork.peer.tag.as_deref() != Some(tag));
+        if let Some(last) = self.forks.last().map(|fork| fork.peer.clone()) {
+            self.set_peer(last);
+        }
+        !self.forks.is_empty()
+    }
+
+    /// The side of this dialog, or of one of its early ones, that has this tag.
+    pub(super) fn branch(&self, tag: &[u8]) -> Option<&Peer> {
+        let forks = self.forks.iter().map(|fork| &fork.peer);
+        forks.chain([&self.peer]).find(|peer| peer.tag.as_deref() == Some(tag))
+    }
+
+    /// The number of the last request from the side with this tag.
+    pub(super) fn remote_cseq_of(&mut self, tag: &[u8]) -> &mut Option<u32> {
+        match self.forks.iter_mut().find(|fork| fork.peer.tag.as_deref() == Some(tag)) {
+            Some(fork) => &mut fork.remote_cseq,
+            None => &mut self.remote_cseq,
+        }
+    }
+
+    /// The side with this tag is to be reached elsewhere from now on.
+    pub(super) fn retarget(&mut self, tag: &[u8], target: Uri) {
+        let forks = self.forks.iter_mut().map(|fork| &mut fork.peer);
+        for peer in forks.chain([&mut self.peer]).filter(|peer| peer.tag.as_deref() == Some(tag)) {
+            peer.target = target.clone();
+        }
     }
 
     /// Takes over what a response or request tells about the peer.
@@ -215,30 +322,23 @@ impl Leg {
         method: Method,
         sequence: u32,
     ) -> Draft {
-        let (uri, routes) = peer.route();
-        let via = exchange.via(self.flow());
-        let cseq = [format!("{sequence} ").as_bytes(), method.as_bytes()].concat();
-        let refreshes_target = matches!(method, Method::Invite | Method::Update);
-        let mut draft = Draft::new(method, uri)
-            .header(HeaderName::Via, via)
-            .header(HeaderName::MaxForwards, "70")
-            .header(HeaderName::From, &self.local)
-            .header(HeaderName::To, &peer.address)
-            .header(HeaderName::CallId, &self.call_id)
-            .header(HeaderName::CSeq, cseq);
-        for route in &routes {
-            draft = draft.header(HeaderName::Route, route);
-        }
-        if refreshes_target {
-            let contact = exchange.contact(self.flow(), &self.contact_user);
-            draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, super::ALLOW);
-        }
-        draft.header(HeaderName::UserAgent, &exchange.config.user_agent)
+        let ends = Ends {
+            flow: self.flow(),
+            local: &self.local,
+            call_id: &self.call_id,
+            contact_user: &self.contact_user,
+        };
+        draft_in_dialog(exchange, &ends, peer, method, sequence)
     }
 
     /// Whether a 2xx with this number and tag has been acknowledged, and with what.
     pub(super) fn sent_ack(&self, cseq: u32, tag: &[u8]) -> Option<&SentAck> {
         self.acks.iter().find(|ack| ack.cseq == cseq && ack.tag == tag)
+    }
+
+    /// Whether a 2xx with this number and tag waits for the application's answer to its offer.
+    pub(super) fn waits_for_ack(&self, cseq: u32, tag: &[u8]) -> bool {
+        self.unsent_ack.as_ref().is_some_and(|ack| ack.cseq == cseq && ack.tag == tag)
     }
 
     /// Remembers an ACK; only the last few 2xx can come again.
@@ -250,10 +350,56 @@ impl Leg {
         self.acks.push(ack);
     }
 
+    /// Whether this is the tag of the other side.
+    pub(super) fn knows_tag(&self, tag: &[u8]) -> bool {
+        self.branch(tag).is_some()
+    }
+
     /// Whether the application began it.
     pub(super) fn is_outbound(&self) -> bool {
         self.info.direction == Direction::Outbound
     }
+}
+
+/// Our side of a dialog of any kind.
+pub(super) struct Ends<'a> {
+    pub(super) flow: FlowId,
+    /// Our address with our tag.
+    pub(super) local: &'a [u8],
+    pub(super) call_id: &'a [u8],
+    pub(super) contact_user: &'a str,
+}
+
+/// Begins a request inside a dialog (RFC 3261 §12.2.1.1).
+pub(super) fn draft_in_dialog(
+    exchange: &mut Exchange,
+    ends: &Ends<'_>,
+    peer: &Peer,
+    method: Method,
+    sequence: u32,
+) -> Draft {
+    let (uri, routes) = peer.route();
+    let via = exchange.via(ends.flow);
+    let cseq = [format!("{sequence} ").as_bytes(), method.as_bytes()].concat();
+    let refreshes_target = matches!(method, Method::Invite | Method::Update | Method::Notify);
+    let mut draft = Draft::new(method, uri)
+        .header(HeaderName::Via, via)
+        .header(HeaderName::MaxForwards, "70")
+        .header(HeaderName::From, ends.local)
+        .header(HeaderName::To, &peer.address)
+        .header(HeaderName::CallId, ends.call_id)
+        .header(HeaderName::CSeq, cseq);
+    for route in &routes {
+        draft = draft.header(HeaderName::Route, route);
+    }
+    if refreshes_target {
+        let contact = exchange.contact(ends.flow, ends.contact_user);
+        draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, exchange.allow());
+    }
+    if let Some(supported) = exchange.supported().filter(|_| refreshes_target) {
+        draft = draft.header(HeaderName::Supported, supported);
+    }
+    draft.header(HeaderName::UserAgent, &exchange.config.user_agent)
 }
 
 /// The header that answers a challenge.

@@ -97,7 +97,7 @@ impl UserAgent {
             .header(HeaderName::CSeq, format!("{} REGISTER", registration.cseq))
             .header(HeaderName::Contact, contact)
             .header(HeaderName::Expires, expires.to_string())
-            .header(HeaderName::Allow, super::ALLOW)
+            .header(HeaderName::Allow, self.exchange.allow())
             .header(HeaderName::UserAgent, &self.exchange.config.user_agent)
             .finish(None, b"");
         add_authorization(&mut registration.auth, &mut request, &cnonce);

@@ -2,22 +2,18 @@
 
 use sipx_sip::HeaderName;
 use sipx_sip::headers::{From, To};
-use sipx_sip::message::{Method, Request, Response};
-use timing::{Deadline, Duration, Instant};
+use sipx_sip::message::{Headers, Method, Request, Response};
+use timing::Instant;
 
+use super::UserAgent;
 use super::caller::challenged;
-use super::exchange::{PATIENCE, Purpose, TransactionId, Wake};
+use super::exchange::{Purpose, TransactionId};
 use super::leg::{IncomingOffer, OutgoingOffer, Peer, contact};
-use super::{ALLOW, UserAgent};
 use crate::config::{DialogId, FlowId};
 use crate::dialog::DialogState;
-use crate::error::WrongState;
 use crate::event::{EndedBy, Event};
 use crate::reason::Reason;
 use crate::wire;
-
-/// Glare that lasts longer than this is no accident.
-const MAX_GLARE_RETRIES: u8 = 8;
 
 impl UserAgent {
     /// The dialog a request inside one belongs to, by Call-ID and both tags (RFC 3261 §12.2.2).
@@ -27,7 +23,7 @@ impl UserAgent {
         let leg = self.legs.get(&dialog)?;
         let call_id = request.headers.value(&HeaderName::CallId)?;
         let remote_tag = wire::tag_of::<From>(&request.headers);
-        (leg.call_id[..] == call_id[..] && leg.peer.tag.as_ref() == Some(&remote_tag)).then_some(dialog)
+        (leg.call_id[..] == call_id[..] && leg.knows_tag(&remote_tag)).then_some(dialog)
     }
 
     pub(super) fn handle_dialog_request(
@@ -39,7 +35,7 @@ impl UserAgent {
     ) {
         let dialog = self.dialog_of(request).filter(|dialog| self.may_speak(*dialog, flow));
         let Some(leg) = dialog.and_then(|dialog| self.legs.get_mut(&dialog)) else {
-            return self.reply(id, 481, &[], now);
+            return self.handle_stray_request(id, flow, request, now);
         };
         let dialog = leg.id();
         if leg.ended {
@@ -48,22 +44,29 @@ impl UserAgent {
             return self.reply(id, status, &[], now);
         }
         let cseq = wire::cseq(&request.headers).map_or(0, |(number, _)| number);
-        if leg.remote_cseq.is_some_and(|last| cseq <= last) {
+        let last = leg.remote_cseq_of(&wire::tag_of::<From>(&request.headers));
+        if last.is_some_and(|last| cseq <= last) {
             return self.reply(id, 500, &[], now);
         }
-        leg.remote_cseq = Some(cseq);
+        *last = Some(cseq);
         self.follow(dialog, flow);
         self.exchange.bind(id, dialog);
+        self.note_abilities(dialog, &request.headers);
         match request.method {
             Method::Invite => self.handle_reinvite(dialog, id, request, now),
             Method::Update => self.handle_update(dialog, id, request, now),
             Method::Bye => self.handle_bye(dialog, id, request, now),
             Method::Info => self.handle_info(dialog, id, request, now),
             Method::Options => self.reply_capabilities(id, now),
-            Method::Prack | Method::Notify => self.reply(id, 481, &[], now),
-            Method::Refer => self.reply(id, 603, &[], now),
-            Method::Other(_) => self.reply(id, 501, &[(HeaderName::Allow, ALLOW)], now),
-            _ => self.reply(id, 405, &[(HeaderName::Allow, ALLOW)], now),
+            Method::Notify => self.reply(id, 481, &[], now),
+            _ => self.handle_extension(dialog, id, request, now),
+        }
+    }
+
+    /// Notes what a message from the peer says about its abilities.
+    pub(super) fn note_abilities(&mut self, dialog: DialogId, headers: &Headers) {
+        if let Some(leg) = self.legs.get_mut(&dialog).filter(|_| headers.get(&HeaderName::Allow).is_some()) {
+            leg.peer_allows_update = wire::allows_update(headers);
         }
     }
 
@@ -91,6 +94,10 @@ impl UserAgent {
             DialogState::Offered => return self.reply_later(id, now),
             DialogState::Answered | DialogState::Confirmed => {}
         }
+        if let Some(least) = self.session_refusal(request) {
+            return self.reply(id, 422, &[(HeaderName::MinSe, &least)], now);
+        }
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
         // Who sends the next INVITE has seen our 2xx, though its ACK was lost; but not an answer in that ACK.
         match leg.unacked.as_ref().map(|answer| answer.is_offer) {
             Some(true) => return self.reply(id, 491, &[], now),
@@ -101,6 +108,9 @@ impl UserAgent {
     }
 
     fn handle_update(&mut self, dialog: DialogId, id: TransactionId, request: &Request, now: Instant) {
+        if let Some(least) = self.session_refusal(request) {
+            return self.reply(id, 422, &[(HeaderName::MinSe, &least)], now);
+        }
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         if !request.body().is_empty() {
             return match leg.info.state {
@@ -110,9 +120,10 @@ impl UserAgent {
             };
         }
         if let Some(target) = contact(&request.headers) {
-            leg.peer.target = target;
+            leg.retarget(&wire::tag_of::<From>(&request.headers), target);
         }
-        let response = self.dialog_response(dialog, request, 200, None, None);
+        let mut response = self.dialog_response(dialog, request, 200, None, None);
+        self.agree_session(dialog, request, &mut response, now);
         self.respond_in_dialog(dialog, id, response, now);
     }
 
@@ -122,7 +133,7 @@ impl UserAgent {
         if leg.incoming.is_some() {
             return self.reply_later(id, now);
         }
-        if matches!(leg.outgoing, Some(OutgoingOffer::Sent { .. })) {
+        if matches!(leg.outgoing, Some(OutgoingOffer::Sent { .. })) || leg.unsent_ack.is_some() {
             return self.reply(id, 491, &[], now);
         }
         if !self.accepts_body(id, request, now) {
@@ -141,11 +152,14 @@ impl UserAgent {
         if let Some(target) = contact(&request.headers) {
             leg.peer.target = target;
         }
-        let response = self.dialog_response(dialog, &request, 200, None, Some(sdp));
+        leg.server.describe(sdp);
+        let mut response = self.dialog_response(dialog, &request, 200, None, Some(sdp));
+        self.agree_session(dialog, &request, &mut response, now);
         let bytes = self.respond_in_dialog(dialog, transaction, response, now);
         if request.method == Method::Invite {
             self.await_ack(dialog, &request, bytes, now);
         }
+        self.send_next_offer(dialog, now);
     }
 
     pub(super) fn reject_offer(&mut self, dialog: DialogId, status: u16, now: Instant) {
@@ -154,10 +168,15 @@ impl UserAgent {
         let status = if (300..=699).contains(&status) { status } else { 488 };
         let response = self.dialog_response(dialog, &request, status, None, None);
         self.respond_in_dialog(dialog, transaction, response, now);
+        self.send_next_offer(dialog, now);
     }
 
     fn handle_bye(&mut self, dialog: DialogId, id: TransactionId, request: &Request, now: Instant) {
         self.reply(id, 200, &[], now);
+        let tag = wire::tag_of::<From>(&request.headers);
+        if self.legs.get_mut(&dialog).is_some_and(|leg| leg.is_calling() && leg.leave_fork(&tag)) {
+            return;
+        }
         let reason = wire::text_of(&request.headers, &HeaderName::Reason);
         let state = self.legs.get(&dialog).map(|leg| leg.info.state);
         let status = (state == Some(DialogState::Offered)).then_some(487);
@@ -169,159 +188,14 @@ impl UserAgent {
 
     fn handle_info(&mut self, dialog: DialogId, id: TransactionId, request: &Request, now: Instant) {
         self.reply(id, 200, &[], now);
-        let content_type = wire::text_of(&request.headers, &HeaderName::ContentType).unwrap_or_default();
-        let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let content_type = wire::media_type(&request.headers);
         self.events.push_back(Event::Info { dialog, content_type, body: request.body().to_vec() });
     }
 
     /// Another request of the same kind is not done with yet (RFC 3261 §14.2, RFC 3311 §5.2).
-    fn reply_later(&mut self, id: TransactionId, now: Instant) {
+    pub(super) fn reply_later(&mut self, id: TransactionId, now: Instant) {
         let seconds = self.exchange.below(11).to_string();
         self.reply(id, 500, &[(HeaderName::RetryAfter, &seconds)], now);
-    }
-
-    pub(super) fn send_offer(
-        &mut self,
-        dialog: DialogId,
-        sdp: String,
-        now: Instant,
-    ) -> Result<(), WrongState> {
-        let wrong_state = self.wrong_state(dialog);
-        let leg = self
-            .live_leg(dialog, &[DialogState::Answered, DialogState::Confirmed])
-            .filter(|leg| leg.incoming.is_none() && leg.outgoing.is_none())
-            .ok_or(wrong_state)?;
-        if leg.unacked.is_some() {
-            leg.outgoing = Some(OutgoingOffer::AfterAck { sdp });
-        } else {
-            self.send_reinvite(dialog, &sdp, now);
-        }
-        Ok(())
-    }
-
-    pub(super) fn send_reinvite(&mut self, dialog: DialogId, sdp: &str, now: Instant) {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        let draft = leg.draft(&mut self.exchange, Method::Invite);
-        let request = draft.finish(Some("application/sdp"), sdp.as_bytes());
-        let flow = leg.flow();
-        let sent = self.exchange.request(flow, request, Purpose::Reinvite(dialog), now);
-        self.offer_sent(dialog, sent, 0, now);
-    }
-
-    /// Sends a re-INVITE once more, after a challenge or glare.
-    fn send_reinvite_again(&mut self, dialog: DialogId, request: Request, retries: u8, now: Instant) {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        leg.local_cseq += 1;
-        let (flow, sequence) = (leg.flow(), leg.local_cseq);
-        let request = self.authorized(dialog, request);
-        let sent = self.exchange.request_again(flow, request, sequence, Purpose::Reinvite(dialog), now);
-        self.offer_sent(dialog, sent, retries, now);
-    }
-
-    fn offer_sent(&mut self, dialog: DialogId, sent: Option<TransactionId>, retries: u8, now: Instant) {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        leg.outgoing = Some(OutgoingOffer::Sent { retries, cancelled: false });
-        leg.reinvite = sent;
-        if sent.is_none() {
-            return self.finish_offer(dialog, 503);
-        }
-        self.exchange
-            .wakes
-            .set(Wake::Unsettled(dialog), Deadline::new(now + PATIENCE, "unsettled re-INVITE"));
-    }
-
-    /// A peer that only ever says 100 to a re-INVITE gets a CANCEL, and if that helps nothing, is not heeded.
-    pub(super) fn give_up_offer(&mut self, dialog: DialogId, now: Instant) {
-        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !leg.ended) else { return };
-        let Some(OutgoingOffer::Sent { cancelled, .. }) = &mut leg.outgoing else { return };
-        let Some(reinvite) = leg.reinvite else { return };
-        if !std::mem::replace(cancelled, true) {
-            let flow = leg.flow();
-            self.cancel_transaction(flow, reinvite, &[], now);
-            let deadline = Deadline::new(now + PATIENCE, "cancelled re-INVITE");
-            return self.exchange.wakes.set(Wake::Unsettled(dialog), deadline);
-        }
-        self.exchange.drop_transaction(reinvite);
-        self.finish_offer(dialog, 408);
-    }
-
-    pub(super) fn handle_offer_response(
-        &mut self,
-        dialog: DialogId,
-        request: Request,
-        response: &Response,
-        now: Instant,
-    ) {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        match response.status.code() {
-            100..=199 => {}
-            200..=299 => self.handle_offer_answer(dialog, &request, response),
-            _ if leg.ended => {}
-            491 => self.wait_out_glare(dialog, request, now),
-            401 | 407 if challenged(&mut leg.auth, response) => {
-                self.send_reinvite_again(dialog, request, 0, now);
-            }
-            481 => self.end(dialog, EndedBy::Remote, None, None, now),
-            status => self.finish_offer(dialog, status),
-        }
-    }
-
-    fn handle_offer_answer(&mut self, dialog: DialogId, request: &Request, response: &Response) {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        let cseq = wire::cseq(&request.headers).map_or(0, |(number, _)| number);
-        let tag = wire::tag_of::<To>(&response.headers);
-        if let Some(ack) = leg.sent_ack(cseq, &tag) {
-            let (flow, bytes) = (leg.flow(), ack.bytes.clone());
-            return self.exchange.send(flow, bytes);
-        }
-        if let Some(target) = contact(&response.headers) {
-            leg.peer.target = target;
-        }
-        leg.auth.accepted();
-        leg.outgoing = None;
-        let (peer, ended) = (leg.peer.clone(), leg.ended);
-        self.acknowledge(dialog, &peer, cseq, tag, &request.headers);
-        if !ended {
-            self.events.push_back(match wire::sdp_of(&response.headers, response.body()) {
-                Some(sdp) => Event::OfferAnswered { dialog, sdp },
-                None => Event::OfferRefused { dialog, status: 488 },
-            });
-        }
-    }
-
-    /// Both sides have offered at once: the owner of the Call-ID waits longer (RFC 3261 §14.1).
-    fn wait_out_glare(&mut self, dialog: DialogId, request: Request, now: Instant) {
-        let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        let retries = match leg.outgoing {
-            Some(OutgoingOffer::Sent { retries, .. }) => retries + 1,
-            _ => return,
-        };
-        if retries > MAX_GLARE_RETRIES {
-            return self.finish_offer(dialog, 491);
-        }
-        let is_owner = leg.is_outbound();
-        leg.outgoing = Some(OutgoingOffer::Glare { request: Box::new(request), retries });
-        let hundredths = if is_owner { 210 + self.exchange.below(191) } else { self.exchange.below(201) };
-        let deadline = Deadline::new(now + Duration::from_millis(hundredths * 10), "re-INVITE after glare");
-        self.exchange.wakes.set(Wake::Glare(dialog), deadline);
-    }
-
-    pub(super) fn reinvite_again(&mut self, dialog: DialogId, now: Instant) {
-        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !leg.ended) else { return };
-        if leg.incoming.is_some() || leg.unacked.is_some() {
-            let deadline = Deadline::new(now + Duration::from_millis(500), "re-INVITE after glare");
-            return self.exchange.wakes.set(Wake::Glare(dialog), deadline);
-        }
-        let Some(OutgoingOffer::Glare { request, retries }) = leg.outgoing.take() else { return };
-        self.send_reinvite_again(dialog, *request, retries, now);
-    }
-
-    /// Our offer has failed for good.
-    pub(super) fn finish_offer(&mut self, dialog: DialogId, status: u16) {
-        let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !leg.ended) else { return };
-        if leg.outgoing.take().is_some() {
-            self.events.push_back(Event::OfferRefused { dialog, status });
-        }
     }
 
     pub(super) fn send_info(&mut self, dialog: DialogId, content_type: &str, body: &str, now: Instant) {
@@ -334,6 +208,24 @@ impl UserAgent {
         self.exchange.request(flow, request, Purpose::Info(dialog), now);
     }
 
+    /// Sends an UPDATE without an offer; says whether it could be sent.
+    pub(super) fn send_update(
+        &mut self,
+        dialog: DialogId,
+        headers: &[(String, String)],
+        now: Instant,
+    ) -> bool {
+        let states = [DialogState::Early, DialogState::Answered, DialogState::Confirmed];
+        let Some(_) = self.live_leg(dialog, &states).filter(|leg| leg.peer_allows_update) else {
+            return false;
+        };
+        let Some(leg) = self.legs.get_mut(&dialog) else { return false };
+        let draft = leg.draft(&mut self.exchange, Method::Update);
+        let request = leg.with_session(&self.exchange, draft).extra(headers).finish(None, b"");
+        let flow = leg.flow();
+        self.exchange.request(flow, request, Purpose::Update(dialog), now).is_some()
+    }
+
     /// Asks the peer by OPTIONS whether it still knows the dialog (RFC 3261 §11, RFC 5057 §5.3).
     pub(super) fn send_probe(&mut self, dialog: DialogId, now: Instant) {
         let states = [DialogState::Early, DialogState::Answered, DialogState::Confirmed];
@@ -344,25 +236,37 @@ impl UserAgent {
         self.exchange.request(flow, request, Purpose::Probe(dialog), now);
     }
 
-    /// A response to an INFO, OPTIONS or BYE of ours.
+    /// A response to an INFO, OPTIONS, UPDATE or BYE of ours.
     pub(super) fn handle_dialog_response(
         &mut self,
         purpose: Purpose,
         dialog: DialogId,
-        request: Request,
+        mut request: Request,
         response: &Response,
         now: Instant,
     ) {
+        let is_longer = self.longer_session(dialog, &mut request, response);
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         match response.status.code() {
             100..=199 => {}
-            401 | 407 if challenged(&mut leg.auth, response) => {
+            status @ (401 | 407 | 422)
+                if is_longer || (status != 422 && challenged(&mut leg.auth, response)) =>
+            {
                 leg.local_cseq += 1;
                 let (flow, sequence) = (leg.flow(), leg.local_cseq);
                 let request = self.authorized(dialog, request);
                 self.exchange.request_again(flow, request, sequence, purpose, now);
             }
             481 => self.end(dialog, EndedBy::Remote, None, None, now),
+            200..=299 if matches!(purpose, Purpose::Update(_)) => {
+                leg.auth.accepted();
+                if let Some(target) = contact(&response.headers) {
+                    leg.retarget(&wire::tag_of::<To>(&response.headers), target);
+                }
+                self.note_abilities(dialog, &response.headers);
+                self.adopt_session(dialog, response, now);
+            }
+            status if matches!(purpose, Purpose::Update(_)) => self.refresh_failed(dialog, status, now),
             // sent by somebody on the way who did not reach the peer
             408 => {}
             _ => {
@@ -386,6 +290,7 @@ impl UserAgent {
                 self.end(dialog, EndedBy::Local, None, None, now);
             }
             DialogState::Confirmed => {
+                self.settle_ack(dialog, None);
                 self.send_bye(dialog, &headers, now);
                 self.end(dialog, EndedBy::Local, None, None, now);
             }

@@ -1,7 +1,7 @@
 //! Reading: framing, limits, and the headers that everyone needs.
 
 use bytes::Bytes;
-use sipx_sip::headers::{Address, CSeq, ContentType, Via};
+use sipx_sip::headers::{Address, CSeq, ContactValue, ContentType, Via};
 use sipx_sip::message::{Header, Headers, Message, Method, Request, Response, StatusCode};
 use sipx_sip::{HeaderName, Limits, StreamParser, TypedHeader, parse_datagram, parse_frame};
 
@@ -114,6 +114,63 @@ pub(crate) fn cseq(headers: &Headers) -> Option<(u32, Method)> {
     Some((cseq.sequence, cseq.method))
 }
 
+/// The tokens of a header that lists some, such as `Require`, as they came.
+pub(crate) fn tokens(headers: &Headers, name: &HeaderName) -> Vec<String> {
+    let values: Vec<String> = headers.get_all(name).map(|header| display(&header.value())).collect();
+    let tokens = values.iter().flat_map(|value| value.split(',')).map(str::trim);
+    tokens.filter(|token| !token.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether a message lists UPDATE among the methods that its sender takes.
+pub(crate) fn allows_update(headers: &Headers) -> bool {
+    tokens(headers, &HeaderName::Allow).iter().any(|method| method == "UPDATE")
+}
+
+/// The addresses in `Contact`, the most wanted first (RFC 3261 §8.1.3.4); not more than anybody would try.
+pub(crate) fn contacts(headers: &Headers) -> Vec<String> {
+    const MAX_CONTACTS: usize = 10;
+    let mut contacts: Vec<(u16, String)> = headers
+        .get_all(&HeaderName::Contact)
+        .filter_map(|header| ContactValue::decode_list(&header.value()).ok())
+        .flatten()
+        .filter_map(|contact| match contact {
+            ContactValue::Address(address) => {
+                let q = address.param("q").and_then(|q| thousandths(&display(q))).unwrap_or(1_000);
+                Some((q, String::from_utf8_lossy(&address.uri.to_bytes()).into_owned()))
+            }
+            ContactValue::Wildcard => None,
+        })
+        .take(MAX_CONTACTS)
+        .collect();
+    contacts.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
+    contacts.into_iter().map(|(_, uri)| uri).collect()
+}
+
+/// `0.75` as 750; what is no quality between 0 and 1 counts as absent (RFC 3261 §25.1).
+pub(crate) fn thousandths(q: &str) -> Option<u16> {
+    let (whole, fraction) = q.split_once('.').unwrap_or((q, ""));
+    if fraction.len() > 3 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let value =
+        whole.parse::<u16>().ok()?.checked_mul(1000)? + format!("{fraction:0<3}").parse::<u16>().ok()?;
+    (value <= 1000).then_some(value)
+}
+
+#[cfg(feature = "server")]
+/// Seconds; a number too large for us is as good as for ever, and anything else counts as absent.
+pub(crate) fn seconds(value: &[u8]) -> Option<u32> {
+    let digits = value.trim_ascii();
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(u32::MAX))
+}
+
+/// The media type of a message's body, lower case, without parameters.
+pub(crate) fn media_type(headers: &Headers) -> String {
+    let value = text_of(headers, &HeaderName::ContentType).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// The session description a message carries.
 pub(crate) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<String> {
     sdp_within(headers, body).ok().flatten()
@@ -170,5 +227,18 @@ mod tests {
         assert_eq!(read(large.as_bytes(), Transport::Ws).expect_err("too large").status, 513);
         let many = format!("OPTIONS sip:a SIP/2.0\r\n{}\r\n", "Subject: x\r\n".repeat(200));
         assert_eq!(read(many.as_bytes(), Transport::Udp).expect_err("too many headers").status, 400);
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn numbers_from_contacts_are_clamped() {
+        assert_eq!(seconds(b"0060"), Some(60));
+        assert_eq!(seconds(b"18446744073709551616"), Some(u32::MAX));
+        assert_eq!(seconds(b"-1"), None);
+        assert_eq!(seconds(b""), None);
+        assert_eq!(thousandths("1"), Some(1000));
+        assert_eq!(thousandths("0.75"), Some(750));
+        assert_eq!(thousandths("99"), None);
+        assert_eq!(thousandths("0.0001"), None);
     }
 }

@@ -3,6 +3,8 @@
 //! Time is a number. Each message takes a moment; a story may lose, double or hold messages on the way.
 #![allow(dead_code, reason = "each story uses its part")]
 
+pub mod by_hand;
+
 use std::collections::VecDeque;
 
 use sip::{Config, DialogId, Event, FlowId, InboundInvite, OutboundInvite, Owner, Transport, UserAgent};
@@ -74,6 +76,14 @@ impl World {
         };
         world.phone.open_flow(FLOW, transport, anna(), world.now);
         world.desk.open_flow(FLOW, transport, anna(), world.now);
+        world
+    }
+
+    /// Two servers, such as two exchanges on one trunk.
+    pub fn of_servers(transport: Transport) -> Self {
+        let mut world = World::new(transport);
+        world.phone = user_agent(1, transport, true);
+        world.phone.open_flow(FLOW, transport, anna(), world.now);
         world
     }
 

@@ -51,7 +51,14 @@ impl Softphone {
             | Event::Register(_)
             | Event::Registered { .. }
             | Event::RegistrationFailed { .. }
-            | Event::Unregistered { .. } => {}
+            | Event::Unregistered { .. }
+            | Event::Message(_)
+            | Event::Subscribe(_)
+            | Event::SubscriptionRefreshed { .. }
+            | Event::SubscriptionEnded { .. }
+            | Event::Stale { .. }
+            | Event::Refer { .. }
+            | Event::Pong { .. } => {}
         }
     }
 

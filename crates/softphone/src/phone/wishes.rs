@@ -50,7 +50,7 @@ impl Softphone {
                 sdp,
                 auto_answer: false,
                 headers: Vec::new(),
-                credentials: Some(Credentials { user: account.name, password: account.password }),
+                credentials: Some(Credentials { user: account.name, password: account.password, realm: None }),
             },
             now,
         );

@@ -3,11 +3,11 @@
 use sipx_sip::headers::{Address, ContactValue, From, To};
 use sipx_sip::message::Request;
 use sipx_sip::{HeaderName, TypedHeader as _};
-use timing::{Deadline, Instant};
+use timing::Instant;
 
-use super::UserAgent;
-use super::exchange::{PATIENCE, TransactionId, Wake};
-use super::inbound::{authorization, host_of, uri_text};
+use super::super::UserAgent;
+use super::super::exchange::TransactionId;
+use super::super::inbound::{authorization, host_of, uri_text};
 use crate::config::FlowId;
 use crate::event::{ContactBinding, Event, PendingRequest, RegisterRequest};
 use crate::wire;
@@ -25,8 +25,7 @@ impl UserAgent {
     ) {
         match read(id, flow, request) {
             Ok(register) => {
-                let patience = Deadline::new(now + PATIENCE, "unanswered request");
-                self.exchange.wakes.set(Wake::Unanswered(id), patience);
+                self.await_application(id, now);
                 self.events.push_back(Event::Register(register));
             }
             Err(status) => self.reply(id, status, &[], now),
@@ -40,7 +39,7 @@ fn read(id: TransactionId, flow: FlowId, request: &Request) -> Result<RegisterRe
     let to = wire::address::<To>(headers).filter(|to| to.uri.scheme().is_sip()).ok_or(400_u16)?;
     let from = wire::address::<From>(headers).ok_or(400_u16)?;
     let (cseq, _) = wire::cseq(headers).ok_or(400_u16)?;
-    let expires = headers.value(&HeaderName::Expires).and_then(|value| seconds(&value));
+    let expires = headers.value(&HeaderName::Expires).and_then(|value| wire::seconds(&value));
     let mut contacts = Vec::new();
     let mut wildcard = false;
     for header in headers.get_all(&HeaderName::Contact) {
@@ -78,43 +77,8 @@ fn binding(contact: &Address) -> ContactBinding {
     let text = |name| contact.param(name).map(wire::display);
     ContactBinding {
         uri: uri_text(&contact.uri),
-        expires: contact.param("expires").and_then(seconds),
+        expires: contact.param("expires").and_then(wire::seconds),
         instance: text("+sip.instance").map(|id| id.trim_matches(['<', '>', '"', ' ']).to_owned()),
-        q: text("q").and_then(|q| thousandths(&q)),
-    }
-}
-
-/// Seconds; a number too large for us is as good as for ever, and anything else counts as absent.
-fn seconds(value: &[u8]) -> Option<u32> {
-    let digits = value.trim_ascii();
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    is_number.then(|| std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(u32::MAX))
-}
-
-/// `0.75` as 750; what is no quality between 0 and 1 counts as absent (RFC 3261 §25.1).
-fn thousandths(q: &str) -> Option<u16> {
-    let (whole, fraction) = q.split_once('.').unwrap_or((q, ""));
-    if fraction.len() > 3 || !fraction.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let value =
-        whole.parse::<u16>().ok()?.checked_mul(1000)? + format!("{fraction:0<3}").parse::<u16>().ok()?;
-    (value <= 1000).then_some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_from_contacts_are_clamped() {
-        assert_eq!(seconds(b"0060"), Some(60));
-        assert_eq!(seconds(b"18446744073709551616"), Some(u32::MAX));
-        assert_eq!(seconds(b"-1"), None);
-        assert_eq!(seconds(b""), None);
-        assert_eq!(thousandths("1"), Some(1000));
-        assert_eq!(thousandths("0.75"), Some(750));
-        assert_eq!(thousandths("99"), None);
-        assert_eq!(thousandths("0.0001"), None);
+        q: text("q").and_then(|q| wire::thousandths(&q)),
     }
 }

@@ -2,13 +2,16 @@ use std::collections::VecDeque;
 
 use timing::{Duration, Instant};
 
+use super::telephone_event::TelephoneEvents;
 use crate::leg::Frame;
-use crate::leg::telephone_event::TelephoneEvents;
 
 /// Packets of an event follow each other as those of speech do.
 const STEP: Duration = Duration::from_millis(20);
-/// Steps for which a key is down: 120 ms, where receivers ask for 40 to 65 and slow ones for 100.
-const HELD_STEPS: u16 = 6;
+/// For how long a key is down of which nothing else is said, where receivers ask for 40 to 65 ms and slow ones
+/// for 100.
+const HELD: Duration = Duration::from_millis(120);
+/// The shortest that every receiver notices, and the longest that fits into one event at 48 kHz (§2.5.1.3).
+const HELD_STEPS: std::ops::RangeInclusive<u16> = 3..=68;
 /// The last packet goes out three times (RFC 4733 §2.5.1.4).
 const ENDS: u16 = 3;
 /// From the last packet of one key to the first of the next; receivers ask for 40 ms between tones.
@@ -21,9 +24,9 @@ const END: u8 = 0x80;
 
 /// Makes fresh trains of telephone events from what another leg received, whatever shape that was in.
 #[derive(Debug, Default)]
-pub(super) struct Keypad {
+pub(crate) struct Keypad {
     presses: TelephoneEvents,
-    waiting: VecDeque<u8>,
+    waiting: VecDeque<Key>,
     train: Option<Train>,
     /// When the next packet, or the next train, may go.
     next: Instant,
@@ -31,63 +34,82 @@ pub(super) struct Keypad {
 
 #[derive(Debug)]
 struct Train {
-    event: u8,
+    key: Key,
     step: u16,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    event: u8,
+    steps: u16,
 }
 
 /// One packet of a train.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Tone {
-    pub(super) payload: [u8; 4],
+pub(crate) struct Tone {
+    pub(crate) payload: [u8; 4],
     /// A new event begins here: with the marker bit, at a timestamp of its own.
-    pub(super) first: bool,
+    pub(crate) first: bool,
+}
+
+impl Tone {
+    /// The key, while it is down.
+    pub(crate) fn key(&self) -> Option<u8> {
+        (self.payload[1] & END == 0).then_some(self.payload[0])
+    }
 }
 
 impl Keypad {
     /// Takes a packet of another leg's telephone events.
-    pub(super) fn take(&mut self, frame: &Frame, now: Instant) {
+    pub(crate) fn take(&mut self, frame: &Frame, now: Instant) {
         let key = self.presses.handle_payload(frame.ssrc, frame.timestamp, &frame.payload, now);
-        if let Some(event) = frame.payload.first()
-            && key.is_some()
-            && self.waiting.len() < MOST_WAITING
-        {
-            self.waiting.push_back(*event);
+        if let (Some(event), Some(_)) = (frame.payload.first(), key) {
+            self.press(*event, HELD);
+        }
+    }
+
+    /// Presses a key, by its event code (RFC 4733 §3.2), after those that wait.
+    pub(crate) fn press(&mut self, event: u8, held: Duration) {
+        let steps = u16::try_from(held.as_millis() / STEP.as_millis()).unwrap_or(u16::MAX);
+        let steps = steps.clamp(*HELD_STEPS.start(), *HELD_STEPS.end());
+        if self.waiting.len() < MOST_WAITING {
+            self.waiting.push_back(Key { event, steps });
         }
     }
 
     /// Forgets what waits and what is under way.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.waiting.clear();
         self.train = None;
     }
 
     /// Whether a key is down, so that speech has to wait.
-    pub(super) fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         self.train.is_some()
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         (self.train.is_some() || !self.waiting.is_empty()).then_some(self.next)
     }
 
     /// The packet that is due, for events on a clock of `clock_rate` ticks a second.
-    pub(super) fn poll(&mut self, clock_rate: u32, now: Instant) -> Option<Tone> {
+    pub(crate) fn poll(&mut self, clock_rate: u32, now: Instant) -> Option<Tone> {
         if now < self.next {
             return None;
         }
         let train = match &mut self.train {
             Some(train) => train,
-            None => self.train.insert(Train { event: self.waiting.pop_front()?, step: 0 }),
+            None => self.train.insert(Train { key: self.waiting.pop_front()?, step: 0 }),
         };
         train.step += 1;
-        let ticks = u32::from(train.step.min(HELD_STEPS)) * (clock_rate / 50);
+        let ticks = u32::from(train.step.min(train.key.steps)) * (clock_rate / 50);
         let [high, low] = u16::try_from(ticks).unwrap_or(u16::MAX).to_be_bytes();
-        let ends = train.step >= HELD_STEPS;
+        let ends = train.step >= train.key.steps;
         let tone = Tone {
-            payload: [train.event, VOLUME | if ends { END } else { 0 }, high, low],
+            payload: [train.key.event, VOLUME | if ends { END } else { 0 }, high, low],
             first: train.step == 1,
         };
-        if train.step == HELD_STEPS + ENDS - 1 {
+        if train.step == train.key.steps + ENDS - 1 {
             self.train = None;
             self.next = now + PAUSE;
         } else {
@@ -137,6 +159,18 @@ mod tests {
         assert_eq!(train.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 20, 40, 60, 80, 100, 120, 140]);
         assert!(train.iter().enumerate().all(|(index, (_, tone))| tone.first == (index == 0)));
         assert!(train.iter().all(|(_, tone)| tone.payload[0] == 5));
+    }
+
+    #[test]
+    fn a_key_is_held_as_long_as_is_asked_within_reason() {
+        for (ms, steps) in [(0, 3), (100, 5), (250, 12), (60_000, 68)] {
+            let mut keypad = Keypad::default();
+            keypad.press(11, Duration::from_millis(ms));
+            let train = run(&mut keypad);
+            let longest =
+                train.iter().map(|(_, tone)| u16::from_be_bytes([tone.payload[2], tone.payload[3]]));
+            assert_eq!((train.len(), longest.max()), (steps + 2, Some(steps as u16 * 160)), "{ms}");
+        }
     }
 
     #[test]
