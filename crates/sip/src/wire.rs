@@ -1,5 +1,6 @@
 //! Messages as this crate reads and writes them, over `sipx_sip`.
 
+#[cfg(feature = "server")]
 mod multipart;
 mod read;
 mod source;
@@ -9,13 +10,8 @@ mod write;
 #[cfg(feature = "server")]
 pub(crate) use read::{LIMITS, seconds, thousandths};
 pub(crate) use read::{
-<<<<<<< HEAD
-    LIMITS, accepts_sdp, address, cseq, read, reject_unreadable, sdp_of, sdp_within, tag_of, text_of,
-    too_many_hops,
-=======
-    accepts_sdp, address, allows_update, contacts, cseq, media_type, read, reject_unreadable, sdp_of, tag_of,
-    text_of, tokens, too_many_hops,
->>>>>>> three
+    accepts_sdp, address, allows_update, contacts, cseq, media_type, read, reject_unreadable, sdp_of,
+    sdp_within, tag_of, text_of, tokens, too_many_hops,
 };
 pub(crate) use source::note_source;
 pub use text::same_uri;

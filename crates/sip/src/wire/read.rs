@@ -5,7 +5,8 @@ use sipx_sip::headers::{Address, CSeq, ContactValue, ContentType, Via};
 use sipx_sip::message::{Header, Headers, Message, Method, Request, Response, StatusCode};
 use sipx_sip::{HeaderName, Limits, StreamParser, TypedHeader, parse_datagram, parse_frame};
 
-use super::multipart;
+#[cfg(feature = "server")]
+use super::multipart::session_description;
 use super::text::{clean, display, phrase};
 use super::write::bytes_of;
 use crate::Malformed;
@@ -179,11 +180,17 @@ pub(crate) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<String> {
 /// The same, where a body that cannot be taken apart matters.
 ///
 /// # Errors
-/// [`Malformed`] as of [`multipart::session_description`].
+/// [`Malformed`] for a body of several parts that is in pieces.
 pub(crate) fn sdp_within(headers: &Headers, body: &Bytes) -> Result<Option<String>, Malformed> {
     let Some(Ok(kind)) = headers.typed::<ContentType>() else { return Ok(None) };
-    let sdp = if body.is_empty() { None } else { multipart::session_description(&kind, body)? };
+    let sdp = if body.is_empty() { None } else { session_description(&kind, body)? };
     Ok(sdp.map(|sdp| String::from_utf8_lossy(sdp).into_owned()))
+}
+
+/// A page's phone talks to our own server alone, which sends nothing of several parts.
+#[cfg(not(feature = "server"))]
+fn session_description<'a>(kind: &ContentType, body: &'a [u8]) -> Result<Option<&'a [u8]>, Malformed> {
+    Ok(kind.is("application", "sdp").then_some(body))
 }
 
 /// Whether a response may carry a session description (RFC 3261 §20.1); without `Accept` it may.
