@@ -38,7 +38,7 @@ impl Switch {
         let (uri, proof) = (&request.request_uri, request.authorization.as_ref());
         let owner = match self.registered_page_on(request.flow) {
             Some(account) => account,
-            None => match self.prove(request.flow, "SUBSCRIBE", uri, proof, now) {
+            None => match self.prove(request.flow, ("SUBSCRIBE", &request.sip_call_id), uri, proof, now) {
                 Ok(proven) => proven.account,
                 Err((status, headers)) => {
                     return self.ua.respond(request.request, status, headers, b"", now);

@@ -36,7 +36,7 @@ impl Switch {
         let proven = match self.registered_page_on(invite.flow) {
             // a page's connection and registration speak for it
             Some(account) => Proven { name: account.clone(), account, device: None },
-            None => match self.prove(invite.flow, "INVITE", uri, proof, now) {
+            None => match self.prove(invite.flow, ("INVITE", &invite.sip_call_id), uri, proof, now) {
                 Ok(proven) => proven,
                 Err((status, headers)) => {
                     return self.ua.refuse_with(invite.dialog, status, None, headers, now);

@@ -1,6 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{CallId, EndCause, LegId, UserId, UserServices};
+use sip::digest::Algorithm;
 use sip::{DialogId, Event, FlowId, SubscriptionId, Transmit, Transport, UserAgent};
 use timing::{Deadline, Duration, Instant, Timers};
 
@@ -29,6 +30,8 @@ pub struct Config {
     pub seed: [u8; 32],
     /// What nonces are signed with: the same on every node and after a restart, and known to nobody else.
     pub nonce_secret: [u8; 32],
+    /// What phones may prove themselves by, the most wanted first (RFC 8760 §2.4). A page's phone uses MD5.
+    pub digests: &'static [Algorithm],
     /// Milliseconds since 1970 at [`Instant::ORIGIN`].
     pub unix_origin_ms: i64,
     /// How long a phone rings before the call is given up.
@@ -50,6 +53,7 @@ impl Default for Config {
             user_agent: "Hotdesk".into(),
             seed: [0; 32],
             nonce_secret: [0; 32],
+            digests: &[Algorithm::Sha256, Algorithm::Md5],
             unix_origin_ms: 0,
             ring_time: Duration::from_secs(60),
             forward_after: Duration::from_secs(20),
