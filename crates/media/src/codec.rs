@@ -104,6 +104,12 @@ impl CodecPreference {
         }
     }
 
+    /// The same codecs, with the one in use as the most wanted.
+    pub(crate) fn keeping(&self, in_use: Codec) -> CodecPreference {
+        let others = self.to_offer().into_iter().filter(|codec| *codec != in_use);
+        CodecPreference::Only(std::iter::once(in_use).chain(others).collect())
+    }
+
     /// The codec to answer with, of those `offered` in the peer's order.
     pub(crate) fn choose(&self, offered: &[Codec]) -> Option<Codec> {
         match self {
@@ -133,6 +139,9 @@ mod tests {
         assert_eq!(CodecPreference::Any.choose(&offered), Some(Codec::Pcma));
         assert_eq!(CodecPreference::Only(vec![Codec::Opus, Codec::Pcma]).choose(&offered), Some(Codec::Opus));
         assert_eq!(CodecPreference::Only(vec![Codec::G722]).choose(&offered), None);
+        assert_eq!(CodecPreference::Any.keeping(Codec::Opus).choose(&offered), Some(Codec::Opus));
+        let kept = CodecPreference::Only(vec![Codec::G722, Codec::Pcmu]).keeping(Codec::Pcmu);
+        assert_eq!(kept, CodecPreference::Only(vec![Codec::Pcmu, Codec::G722]));
         assert_eq!(CodecPreference::Only(vec![Codec::G722, Codec::G722]).to_offer(), [Codec::G722]);
     }
 }

@@ -145,7 +145,7 @@ impl Ear {
                 Some(Some(payload)) => self.decoder.repair(payload, &mut self.decoded),
                 // what lies between two keys is a key
                 Some(None) => {}
-                None => self.decoder.conceal(&mut self.decoded),
+                None => self.decoder.conceal(self.decoder.packet(), &mut self.decoded),
             }
             return true;
         }
@@ -164,9 +164,7 @@ impl Ear {
             self.decoded.clear();
             return false;
         }
-        while self.decoded.len() < self.step {
-            self.decoder.conceal(&mut self.decoded);
-        }
+        self.decoder.conceal(self.step - self.decoded.len(), &mut self.decoded);
         true
     }
 
@@ -315,6 +313,28 @@ mod tests {
         let stock = ear.waiting.len() + ear.decoded.len() / 160;
         assert!(stock <= LEAST, "{stock}");
         assert!(heard[1..].iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn packets_of_any_length_come_out_as_an_even_stream() {
+        for (length, every) in [(10, 1), (30, 3), (60, 3), (100, 5)] {
+            let mut encoder = Encoder::new(Codec::Pcmu, 8000).expect("an encoder");
+            let sound = tone(PITCH, 8_000.0, 8000, 160 * 210);
+            let mut packets = sound.chunks(8 * length).zip(0..);
+            let mut ear = Ear::new(Codec::Pcmu, 8000).expect("an ear");
+            let mut heard = Vec::new();
+            for step in 0..200 {
+                let due = if step % every == 0 { every * 20 / length } else { 0 };
+                for (samples, number) in packets.by_ref().take(due) {
+                    let mut payload = Vec::new();
+                    encoder.encode(samples, &mut payload);
+                    ear.put(1, number, Some(&payload.into()));
+                }
+                ear.pull(&mut heard);
+            }
+            let (steps, purity) = (heard.len() / 160, purity(&heard[heard.len() / 4..], PITCH, 8000));
+            assert!(steps >= 190 && purity > 30.0, "{length} ms: {steps} steps, {purity} dB");
+        }
     }
 
     #[test]

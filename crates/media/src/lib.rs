@@ -1,4 +1,5 @@
-//! Media of one worker: browser legs over WebRTC, plain legs over RTP and SRTP, and what joins them.
+//! Media of one worker: browser legs over WebRTC, plain legs over RTP and SRTP, what joins them, and what they are
+//! played.
 //!
 //! [`Plane`] is the one entry type. It is sans-IO: a worker thread owns the sockets and the clock, hands in
 //! datagrams and [`Order`]s, and takes out [`Transmit`]s, [`Fact`]s and the next deadline. Both legs of a call
@@ -22,6 +23,11 @@
 //! Offers and answers pass the gate and the normaliser of [`sdp`] before the WebRTC engine (str0m, behind
 //! `leg::browser`) sees them. A panic in that engine ends one leg and is told as [`Fact::Crashed`].
 //!
+//! Where two legs have the same codec, packets pass from one to the other as they are. Only where sound has to
+//! change is it decoded, behind a jitter buffer (`ear`), and encoded again (`voice`): between two codecs, in a mix
+//! of three and more, and for the tones and the music that are made here (`sound`), all at a pace of 20 ms that
+//! `plane::studio` keeps while there is something to make.
+//!
 //! A plain leg has two UDP ports of its own. [`Plane::poll_socket`] tells which to open and close, and its
 //! description comes only when the shell has said that they are open.
 //!
@@ -30,6 +36,7 @@
 
 mod codec;
 mod ear;
+mod fact;
 mod leg;
 mod order;
 mod plane;
@@ -40,8 +47,9 @@ mod srtp;
 mod voice;
 
 pub use codec::{Codec, CodecPreference};
+pub use fact::{Fact, LegFigures};
 pub use leg::{Certificate, CertificateError};
-pub use order::{Fact, LegFigures, LegId, Order, Sdes, SocketOrder, Style, Transmit};
+pub use order::{LegId, Order, Sdes, SocketOrder, Style, Transmit};
 pub use plane::{Config, Plane, RtpConfig};
 pub use sdp::Direction;
 pub use sound::Sound;

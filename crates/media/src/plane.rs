@@ -16,8 +16,9 @@ use timing::{Deadline, Instant, Timers};
 
 use crate::codec::CodecPreference;
 use crate::ear::Ear;
-use crate::leg::{AnyLeg, BrowserLeg, Certificate, Frame, Fresh, Leg as _, Output, Shared};
-use crate::order::{Fact, LegId, Order, Style, Transmit};
+use crate::fact::Fact;
+use crate::leg::{AnyLeg, BrowserLeg, Certificate, Frame, Fresh, Keypad, Leg as _, Output, Shared};
+use crate::order::{LegId, Order, Style, Transmit};
 use crate::sdp::{Direction, Unsupported};
 use crate::voice::Voice;
 use demux::{Addressed, Demux};
@@ -68,6 +69,8 @@ struct Slot {
     /// Where its sound has to be decoded, and where what it hears has to be encoded.
     ear: Option<Box<Ear>>,
     voice: Option<Box<Voice>>,
+    /// Keys for a peer that takes no telephone events: they are heard as tones.
+    keypad: Keypad,
     /// How many steps of its sound have been played to it.
     played: u64,
 }
@@ -251,7 +254,8 @@ impl Plane {
     }
 
     fn admit(&mut self, id: LegId, leg: AnyLeg, now: Instant) {
-        let slot = Slot { leg, join: Join::Alone, gate_open: true, ear: None, voice: None, played: 0 };
+        let (join, gate_open, keypad) = (Join::Alone, true, Keypad::default());
+        let slot = Slot { leg, join, gate_open, ear: None, voice: None, keypad, played: 0 };
         self.legs.insert(id, slot);
         self.know_fragment(id, now);
     }

@@ -1,9 +1,11 @@
 //! What we play to a party ourselves: tones, and music on hold. Both repeat for ever, and no seam is heard.
 
+mod dtmf;
 mod library;
 mod music;
 mod tone;
 
+pub(crate) use dtmf::write_key;
 pub(crate) use library::Library;
 
 /// A sound of ours that a leg can be played.

@@ -3,6 +3,7 @@
 use crate::config::{DialogId, FlowId, RegistrationId, RequestId};
 use crate::digest::Authorization;
 use crate::refer::{ReferId, Replaces};
+use crate::subscription::{SubscribeRequest, SubscriptionId};
 
 /// Something has happened on the wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,6 +127,28 @@ pub enum Event {
         /// The header `Referred-By`, which nobody has verified (RFC 3892).
         referred_by: Option<String>,
     },
+    /// A MESSAGE waits for [`UserAgent::respond`](crate::UserAgent::respond).
+    Message(MessageRequest),
+    /// Somebody wants to be told about something.
+    Subscribe(SubscribeRequest),
+    /// The peer has asked for more time, and has it. It is to be told the present state once more.
+    SubscriptionRefreshed {
+        /// Which one.
+        id: SubscriptionId,
+    },
+    /// A subscription is over: by its peer, by time, by a NOTIFY that found nobody, or by us. Comes exactly
+    /// once per [`SubscriptionId`], and nothing about it follows.
+    SubscriptionEnded {
+        /// Which one.
+        id: SubscriptionId,
+    },
+    /// Nobody has refreshed the session in time: the peer has not, or our own refresh got no answer (RFC 4028).
+    /// Told once, until it is refreshed again. The dialog stands, and whether the call goes on is for the
+    /// application to decide, by its media.
+    Stale {
+        /// The call.
+        dialog: DialogId,
+    },
     /// Our [`ping`](crate::UserAgent::ping) has come back, or not.
     Pong {
         /// Which one.
@@ -155,7 +178,8 @@ pub enum EndedBy {
         /// Where to try instead after a 3xx, the most wanted first. Nobody has followed them.
         contacts: Vec<String>,
     },
-    /// Our 2xx was never acknowledged within 64·T1 (RFC 3261 §13.3.1.4).
+    /// Our 2xx, or a reliable provisional response, was never acknowledged within 64·T1 (RFC 3261 §13.3.1.4,
+    /// RFC 3262 §3).
     NoAck,
 }
 
@@ -192,6 +216,27 @@ pub struct RegisterRequest {
     pub authorization: Option<Authorization>,
     /// The peer's product, where it names one.
     pub user_agent: Option<String>,
+}
+
+/// A MESSAGE (RFC 3428).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MessageRequest {
+    /// What to respond to.
+    pub request: PendingRequest,
+    /// Where it came from.
+    pub flow: FlowId,
+    /// User part of `From`, unescaped.
+    pub from_user: String,
+    /// User part of `To`, unescaped.
+    pub to_user: String,
+    /// The Request-URI, against which a digest is checked.
+    pub request_uri: String,
+    /// The media type without parameters, lower case; empty where there is none.
+    pub content_type: String,
+    /// The body as it came.
+    pub body: Vec<u8>,
+    /// The digest, where one was sent.
+    pub authorization: Option<Authorization>,
 }
 
 /// One `Contact` of a REGISTER.

@@ -52,6 +52,7 @@ mod error;
 mod event;
 mod reason;
 mod refer;
+mod subscription;
 #[cfg(feature = "server")]
 pub mod transport;
 mod ua;
@@ -63,8 +64,11 @@ pub use config::{
 };
 pub use dialog::{DialogInfo, DialogState, Direction};
 pub use error::{Malformed, WrongState};
-pub use event::{ContactBinding, EndedBy, Event, InboundInvite, PendingRequest, RegisterRequest};
+pub use event::{
+    ContactBinding, EndedBy, Event, InboundInvite, MessageRequest, PendingRequest, RegisterRequest,
+};
 pub use reason::Reason;
 pub use refer::{ReferId, Replaces};
+pub use subscription::{SubscribeRequest, SubscriptionId, SubscriptionReason, SubscriptionState};
 pub use ua::UserAgent;
 pub use wire::same_uri;

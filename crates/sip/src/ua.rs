@@ -30,18 +30,19 @@ use crate::wire;
 
 use exchange::{Exchange, Happening, PATIENCE, Purpose, TransactionId, Wake};
 #[cfg(not(feature = "server"))]
-use lean::{Extensions, ServerPurpose, ServerWake};
+use lean::{Extensions, PACKAGES, ServerPurpose, ServerWake, Subscriptions};
 use leg::{Leg, NextOffer};
 use registration::Registration;
 #[cfg(feature = "server")]
-use server::{Extensions, ServerPurpose, ServerWake};
+use server::{Extensions, PACKAGES, ServerPurpose, ServerWake, Subscriptions};
 
 /// The methods that a phone takes.
 const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
 /// The methods that a server takes.
-const SERVER_ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER";
+const SERVER_ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, MESSAGE, SUBSCRIBE";
 /// The extensions that a server has.
-const SERVER_SUPPORTED: &str = "replaces";
+const SERVER_SUPPORTED: &str = "100rel, timer, replaces";
 
 /// Speaks SIP on every flow it is given: as registrar or registered phone, as caller and as callee.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ pub struct UserAgent {
     /// Calls that came in by Call-ID, `From` tag and number: the same by another way is a loop.
     arrived: HashMap<Arrival, DialogId>,
     registrations: BTreeMap<RegistrationId, Box<Registration>>,
+    subscriptions: Subscriptions,
     events: VecDeque<Event>,
     next_dialog: u64,
     next_registration: u64,
@@ -76,6 +78,7 @@ impl UserAgent {
             by_local_tag: HashMap::new(),
             arrived: HashMap::new(),
             registrations: BTreeMap::new(),
+            subscriptions: Subscriptions::default(),
             events: VecDeque::new(),
             next_dialog: 0,
             next_registration: 0,
@@ -101,13 +104,14 @@ impl UserAgent {
         early || self.has_progress(dialog)
     }
 
-    /// Whether a dialog or a registration of ours lives on this flow.
+    /// Whether a dialog, a registration of ours or a subscription lives on this flow.
     pub fn lives_on(&self, flow: FlowId) -> bool {
         self.legs.values().any(|leg| !leg.ended && leg.info.flow == flow)
             || self.registrations.values().any(|registration| registration.is_on(flow))
+            || self.subscriptions.live_on(flow)
     }
 
-    /// A flow is gone, and with it the registrations kept up over it.
+    /// A flow is gone, and with it the registrations kept up over it, and what its peer has subscribed to.
     ///
     /// Its dialogs live on, silent, until they are bound to another flow or ended; requests that waited
     /// for a response on it have failed.
@@ -116,6 +120,7 @@ impl UserAgent {
             self.handle_timeout_of(purpose, true, now);
         }
         self.fail_registrations_on(flow);
+        self.forget_subscriptions_on(flow);
     }
 
     /// One message, or keep-alive, has come by a flow. A flow that was never opened is not listened to.
@@ -336,11 +341,11 @@ impl UserAgent {
         self.legs.get(&dialog).filter(|leg| !leg.ended).map(|leg| &leg.info)
     }
 
-    /// How many dialogs and transactions are kept, ended ones that linger among them.
+    /// How many dialogs, subscriptions among them, and transactions are kept, ended ones that linger too.
     ///
     /// A figure for metrics, and for tests that look for leaks.
     pub fn held(&self) -> (usize, usize) {
-        (self.legs.len(), self.exchange.transactions())
+        (self.legs.len() + self.subscriptions.len(), self.exchange.transactions())
     }
 
     fn handle_happening(&mut self, happening: Option<Happening>, now: Instant) {
@@ -379,12 +384,12 @@ impl UserAgent {
                 self.finish_offer(dialog, status, now);
             }
             Purpose::Server(purpose) => self.handle_server_timeout(purpose, now),
+            Purpose::Update(dialog) => self.refresh_failed(dialog, 408, now),
             Purpose::Register(id) if !flow_gone => self.fail_registration(id, None, "no response"),
             Purpose::Register(_)
             | Purpose::Info(_)
             | Purpose::Bye(_)
             | Purpose::Probe(_)
-            | Purpose::Update(_)
             | Purpose::Cancel => {}
         }
     }

@@ -5,11 +5,15 @@ mod source;
 mod text;
 mod write;
 
+#[cfg(feature = "server")]
+pub(crate) use read::{LIMITS, seconds, thousandths};
 pub(crate) use read::{
-    LIMITS, accepts_sdp, address, allows_update, contacts, cseq, read, reject_unreadable, sdp_of, tag_of,
-    text_of, thousandths, tokens, too_many_hops,
+    accepts_sdp, address, allows_update, contacts, cseq, media_type, read, reject_unreadable, sdp_of, tag_of,
+    text_of, tokens, too_many_hops,
 };
 pub(crate) use source::note_source;
 pub use text::same_uri;
-pub(crate) use text::{display, phrase, quote_name, unescape, user_in_uri, user_of};
+pub(crate) use text::{display, quote_name, user_in_uri, user_of};
+#[cfg(feature = "server")]
+pub(crate) use text::{phrase, unescape};
 pub(crate) use write::{Draft, add, add_to_response, bytes_of, response_to, set, set_body};

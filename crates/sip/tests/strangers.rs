@@ -49,7 +49,8 @@ fn each_wrong_request_gets_the_status_that_the_standard_names() {
         (request("INVITE", "").replace("Max-Forwards: 70", "Max-Forwards: 0"), Some(483)),
         (request("INVITE", "").replace("Max-Forwards: 70\r\n", ""), Some(100)),
         (request("OPTIONS", "").replace("Max-Forwards: 70", "Max-Forwards: 0"), Some(200)),
-        (request("INVITE", "Require: 100rel\r\n"), Some(420)),
+        (request("INVITE", "Require: 100rel\r\n"), Some(100)),
+        (request("INVITE", "Require: precondition\r\n"), Some(420)),
         (request("OPTIONS", "Require: nothingSupportsThis\r\n"), Some(420)),
         (with_body("application/sdp"), Some(100)),
         (with_body("text/plain"), Some(415)),
@@ -65,8 +66,11 @@ fn each_wrong_request_gets_the_status_that_the_standard_names() {
         (request("INFO", ""), Some(481)),
         (request("UPDATE", ""), Some(481)),
         (request("CANCEL", ""), Some(481)),
-        (request("MESSAGE", ""), Some(405)),
-        (request("SUBSCRIBE", ""), Some(405)),
+        (request("MESSAGE", ""), None),
+        (request("SUBSCRIBE", ""), Some(489)),
+        (request("SUBSCRIBE", "Event: presence\r\n"), Some(489)),
+        (request("SUBSCRIBE", "Event: dialog\r\n"), None),
+        (request("SUBSCRIBE", "Event: dialog\r\nAuthorization: Digest x\r\n"), Some(400)),
         (request("REFER", ""), Some(403)),
         (request("PUBLISH", ""), Some(405)),
         (request("FROBNICATE", ""), Some(501)),
@@ -105,8 +109,13 @@ fn a_phone_is_no_registrar() {
 #[test]
 fn refusals_say_what_would_have_been_taken() {
     let mut desk = desk(Transport::Ws);
-    let (_, text) = answer(&mut desk, &request("MESSAGE", "")).unwrap();
-    assert!(text.contains("Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER\r\n"), "{text}");
+    let (_, text) = answer(&mut desk, &request("PUBLISH", "")).unwrap();
+    assert!(
+        text.contains(
+            "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, MESSAGE, SUBSCRIBE\r\n"
+        ),
+        "{text}"
+    );
     let (_, text) = answer(&mut desk, &request("OPTIONS", "Require: a\r\nRequire: b, c\r\n")).unwrap();
     assert!(text.contains("Unsupported: a, b, c\r\n"), "{text}");
 }

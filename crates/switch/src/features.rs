@@ -201,7 +201,7 @@ mod tests {
             ("*20", Some(Feature::ForwardNothing)),
             ("*21", Some(Feature::ForwardAll(None))),
             ("*211002", Some(Feature::ForwardAll(Some(number("1002"))))),
-            ("*22+33144500210", Some(Feature::ForwardNoAnswer(Some(number("+33144500210"))))),
+            ("*220033144500210", Some(Feature::ForwardNoAnswer(Some(number("0033144500210"))))),
             ("*231002", Some(Feature::ForwardBusy(Some(number("1002"))))),
             ("*25", Some(Feature::DoNotDisturb)),
             ("*251", None),

@@ -143,7 +143,9 @@ impl Switch {
     /// What the caller's offer leaves to choose from.
     pub(crate) fn codecs_of(&self, invite: &InboundInvite) -> Result<Vec<Codec>, EndCause> {
         let codecs = match (&invite.sdp, self.style_on(invite.flow, Offers::Theirs)) {
-            (None, _) => Codec::ALL.to_vec(),
+            (None, media::Style::WebRtc) => Codec::ALL.to_vec(),
+            // of a phone that says nothing one may expect G.711
+            (None, media::Style::Rtp { .. }) => and_all_others(&[Codec::Pcma, Codec::Pcmu]),
             (Some(offer), media::Style::WebRtc) => {
                 media::sdp::offered_codecs(offer).map_err(|_| EndCause::NotAcceptable)?
             }
@@ -272,8 +274,10 @@ impl Switch {
         let leg = self.new_leg_id();
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.branches.push(leg);
-        // what the caller does not have is transcoded
-        let codecs = CodecPreference::Only(and_all_others(&call.codecs));
+        let codecs = call.codecs.clone();
+        // a browser has all that we know, and is to take what needs no transcoding
+        let codecs = if self.is_browser(binding.flow) { codecs } else { and_all_others(&codecs) };
+        let codecs = CodecPreference::Only(codecs);
         self.legs.insert(leg, Leg::outgoing(id, Side::Callee, binding));
         let style = self.style_on(binding.flow, Offers::Ours);
         self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs, style });

@@ -288,6 +288,10 @@ impl Switch {
             Event::Refer { dialog, refer, target_user, replaces, .. } => {
                 self.referred(dialog, refer, &target_user, replaces.as_ref(), now);
             }
+            Event::Message(message) => self.ua.respond(message.request, 403, Vec::new(), b"", now),
+            Event::Subscribe(subscribe) => self.ua.respond(subscribe.request, 403, Vec::new(), b"", now),
+            Event::SubscriptionRefreshed { .. } | Event::SubscriptionEnded { .. } => {}
+            Event::Stale { dialog } => self.session_is_stale(dialog, now),
             Event::Registered { id, .. } => self.trunk_registered(id),
             Event::RegistrationFailed { id, status, .. } => self.trunk_registration_failed(id, status, now),
             Event::Unregistered { .. } => {}

@@ -53,13 +53,15 @@ fn the_caller_hears_that_it_rings() {
 }
 
 #[test]
-fn hold_silences_both_and_resume_restores_both() {
+fn hold_brings_music_and_resume_restores_both() {
     for holder in ["alice", "bruno"] {
         let mut world = talking();
         world.acts(holder, |call| Phone::Hold { call });
         world.run_until(|w| w.state(holder) == Some(CallState::Held));
         world.run_for(Duration::from_secs(1));
-        assert!(world.hears_nobody("alice") && world.hears_nobody("bruno"), "{holder} holds");
+        let other = if holder == "alice" { "bruno" } else { "alice" };
+        assert!(world.hears_nobody(holder), "{holder} holds");
+        assert!(world.hears_a_sound(other) && !world.hears(other, holder), "{other} hears music");
         world.acts(holder, |call| Phone::Resume { call });
         world.run_until(|w| w.hears("alice", "bruno") && w.hears("bruno", "alice"));
         assert_eq!(world.told(holder)[1..], [Established, OnHold, Established]);

@@ -30,7 +30,7 @@ fn a_stranger_may_ask_what_we_can_and_nothing_else() {
         ("REGISTER", &["401"]),
         ("INVITE", &["100", "401"]),
         ("MESSAGE", &["405"]),
-        ("REFER", &["405"]),
+        ("REFER", &["403"]),
         ("SUBSCRIBE", &["405"]),
         ("BYE", &["481"]),
     ] {

@@ -224,7 +224,7 @@ fn who_hides_is_hidden() {
     let mut plan = plan();
     plan.trunks[0].trusted = true;
     let mut world = site(plan);
-    world.sip_phone_dials("desk-alice", "*31#0144509999");
+    world.sip_phone_dials("desk-alice", "*31%230144509999");
     world.run_until(|world| world.sip_phone_rings("one"));
     let sip::Event::Invite(invite) = world.sip_phone("one").events[0].clone() else { panic!("an INVITE") };
     assert_eq!((invite.from_user.as_str(), invite.from_host.as_str()), ("anonymous", "anonymous.invalid"));

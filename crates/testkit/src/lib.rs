@@ -25,5 +25,5 @@ mod world;
 
 pub use browser::Browser;
 pub use desk_phone::DeskPhone;
-pub use sip_phone::SipPhone;
+pub use sip_phone::{SipPhone, credentials};
 pub use world::World;

@@ -36,6 +36,7 @@ pub struct SipPhone {
     name: String,
     ip: [u8; 4],
     next_port: u16,
+    refers: u32,
     sounds: BTreeMap<DialogId, Sound>,
     heard: Vec<(Instant, Vec<u8>)>,
     next_packet: Instant,
@@ -70,7 +71,7 @@ impl SipPhone {
                 domain: "default".into(),
                 name: None,
                 expires: 600,
-                credentials: Some(credentials(name, password)),
+                credentials: Some(credentials_of(name, password)),
                 instance: Some(format!("urn:uuid:sip-{number}")),
             },
             now,
@@ -91,6 +92,7 @@ impl SipPhone {
             name: name.into(),
             ip: [127, 0, 1, number],
             next_port: 4_000,
+            refers: 0,
             sounds: BTreeMap::new(),
             heard: Vec::new(),
             next_packet: now,
@@ -151,9 +153,11 @@ impl SipPhone {
                 self.agent.answer_offer(*dialog, answer, now);
             }
             Event::Answered { dialog, sdp: Some(sdp) } | Event::OfferAnswered { dialog, sdp } => {
-                if let Some(sound) = self.sounds.get_mut(dialog) {
-                    sound.hear_of(Some(sdp));
-                }
+                let Some(sound) = self.sounds.get_mut(dialog) else { return };
+                sound.hear_of(Some(sdp));
+                // does nothing unless that was an offer, which nobody asked for with one of his own
+                let answer = sound.description();
+                self.agent.ack(*dialog, &answer, now);
             }
             Event::Ended { dialog, .. } => drop(self.sounds.remove(dialog)),
             Event::Register(request) => self.registered(request.clone(), now),
@@ -221,7 +225,12 @@ impl Sound {
     }
 }
 
-fn credentials(name: &str, password: &str) -> Credentials {
+/// What proves the desk phone of that name.
+pub fn credentials(name: &str) -> Credentials {
+    credentials_of(name, PASSWORD)
+}
+
+fn credentials_of(name: &str, password: &str) -> Credentials {
     Credentials { user: name.into(), password: password.into(), realm: None }
 }
 
@@ -260,7 +269,7 @@ impl World {
 
     /// The desk phone dials.
     pub fn sip_phone_dials(&mut self, name: &str, number: &str) -> DialogId {
-        self.sip_phone_invites(name, number, Some(credentials(name, PASSWORD)), Vec::new(), true)
+        self.sip_phone_invites(name, number, Some(credentials(name)), Vec::new(), true)
     }
 
     /// The desk phone sends an INVITE, with these headers, with an offer or without.
@@ -315,6 +324,34 @@ impl World {
         let sdp = sound.description_of(direction);
         phone.agent.reinvite(dialog, sdp, Vec::new(), now).expect("the call is up");
         self.exchange();
+    }
+
+    /// The phone transfers a call: the value of the header `Refer-To`.
+    pub fn sip_phone_refers(&mut self, name: &str, dialog: DialogId, refer_to: &str) {
+        let now = self.now;
+        let phone = self.sip_phone(name);
+        phone.refers += 1;
+        let info = phone.agent.dialog(dialog).expect("the call is up").clone();
+        let (ip, number) = (phone.ip.map(|part| part.to_string()).join("."), phone.refers);
+        let request = format!(
+            "REFER sip:hotdesk@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP {ip}:5060;branch=z9hG4bKrefer{number};rport\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{name}@default>;tag={}\r\nTo: <sip:{}@default>;tag={}\r\nCall-ID: {}\r\n\
+             CSeq: {} REFER\r\nContact: <sip:{name}@{ip}:5060>\r\nRefer-To: {refer_to}\r\nContent-Length: 0\r\n\r\n",
+            info.local_tag,
+            info.remote_user,
+            info.remote_tag.expect("the call is up"),
+            info.sip_call_id,
+            9_000 + number,
+        );
+        let flow = phone.flow;
+        self.switch.handle_message(flow, request.as_bytes(), now);
+        self.exchange();
+    }
+
+    /// Whether the phone has no call at all.
+    pub fn sip_phone_rests(&self, name: &str) -> bool {
+        let phone = self.sip_phones.get(name).unwrap_or_else(|| panic!("there is no phone {name}"));
+        phone.sounds.is_empty()
     }
 
     /// Somebody puts the receiver down.

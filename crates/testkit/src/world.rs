@@ -5,7 +5,7 @@ use model::{LineId, UserId};
 use sip::{FlowId, Transport, digest::Ha1};
 use softphone::{CallState, Command as PhoneCommand, LineAccount, PhoneCallId};
 use switch::{
-    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneFact, PhoneFactKind, Refusal,
+    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneAct, PhoneFact, PhoneFactKind, Refusal,
     Switch,
 };
 use timing::{Duration, Instant};
@@ -217,6 +217,23 @@ impl World {
         let outcome = self.switch.handle_command(command, self.now);
         self.exchange();
         outcome
+    }
+
+    /// The page does what the switch last asked its phone to do, as the desk does on the CTI event.
+    pub fn heeds_acts(&mut self, name: &str) {
+        let user = self.user(name);
+        let asked = self.facts.iter().rev().find_map(|fact| match fact {
+            Fact::PhoneAct { user: whose, sip_call_id, act: PhoneAct::ToggleHold } if *whose == user => {
+                Some(sip_call_id.clone())
+            }
+            _ => None,
+        });
+        let Some(asked) = asked else { return };
+        let calls = self.browser(name).calls();
+        if let Some(call) = calls.iter().find(|call| call.sip_call_id.as_deref() == Some(asked.as_str())) {
+            let command = PhoneCommand::Resume { call: call.id };
+            self.phone(name, command);
+        }
     }
 
     /// The page of that user.

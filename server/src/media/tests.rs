@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use media::{CodecPreference, Fact, LegId, Order, Sdes, Style};
+use media::{CodecPreference, Fact, LegId, Order, Sdes, Sound, Style};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
@@ -287,4 +287,26 @@ fn two_phones_hear_each_other_and_their_ports_are_given_back() {
         assert!(begun.elapsed() < PATIENCE, "the ports stay taken");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+#[test]
+fn music_comes_by_itself_one_packet_every_twenty_milliseconds() {
+    let (pool, mut facts) = pool(vec![Ipv4Addr::LOCALHOST.into()], 1);
+    let (anna, _) = phone_call(&pool, &mut facts, LegId(1));
+    pool.order(WorkerId(0), Order::Play { leg: LegId(1), sound: Sound::Music }).expect("taken");
+    let mut bytes = [0; 2000];
+    let mut next = || {
+        let (length, _) = anna.recv_from(&mut bytes).expect("music");
+        assert_eq!(length, 172);
+        u16::from_be_bytes([bytes[2], bytes[3]])
+    };
+    let first = next();
+    let begun = Instant::now();
+    for number in 1..=50 {
+        assert_eq!(next(), first.wrapping_add(number));
+    }
+    // a busy machine may make it later, never sooner
+    let took = begun.elapsed();
+    assert!((Duration::from_millis(950)..Duration::from_secs(5)).contains(&took), "{took:?}");
+    pool.order(WorkerId(0), Order::Unbridge { leg: LegId(1) }).expect("taken");
 }

@@ -71,7 +71,6 @@ pub(crate) fn command(wire: Wire, user: UserId) -> Meaning {
 fn dialled(destination: &str, command: impl FnOnce(PhoneNumber) -> Command) -> Meaning {
     match destination.parse() {
         Ok(number) => Meaning::Act(command(number)),
-        Err(NotANumber { .. }) if destination.trim().is_empty() => Meaning::Refused("no number is given".into()),
         Err(not_a_number) => Meaning::Refused(not_a_number.to_string()),
     }
 }
@@ -86,7 +85,7 @@ fn forwarded(user: UserId, forward: &cti::Forward, into: fn(Forward) -> ServiceC
         "" => None,
         text => match text.parse() {
             Ok(number) => Some(number),
-            Err(NotANumber { .. }) if !forward.enabled => None,
+            Err(NotANumber) if !forward.enabled => None,
             Err(not_a_number) => return Meaning::Refused(not_a_number.to_string()),
         },
     };

@@ -9,8 +9,6 @@ use super::{Codec, g711};
 
 /// 120 ms, the longest packet of any codec of ours (RFC 6716 §3.2.5), at 48 kHz.
 const MOST_SAMPLES: usize = 5760;
-/// What Opus may take: speech in full band, and loss repaired from the packet after it (RFC 7587 §3.1.1).
-const OPUS_BITRATE: i32 = 32_000;
 /// Half of what libopus can do; beyond it, what is heard on a telephone changes little and the cost doubles.
 const OPUS_COMPLEXITY: i32 = 5;
 /// For how much loss to provide, in percent.
@@ -92,11 +90,20 @@ impl Encoder {
 
 fn opus_encoder(rate: u32) -> opus::Result<opus::Encoder> {
     let mut encoder = opus::Encoder::new(rate, opus::Channels::Mono, opus::Application::Voip)?;
-    encoder.set_bitrate(opus::Bitrate::Bits(OPUS_BITRATE))?;
+    encoder.set_bitrate(opus::Bitrate::Bits(opus_bitrate(rate)))?;
     encoder.set_complexity(OPUS_COMPLEXITY)?;
     encoder.set_inband_fec(true)?;
     encoder.set_packet_loss_perc(OPUS_LOSS)?;
     Ok(encoder)
+}
+
+/// What speech of this bandwidth takes (RFC 7587 §3.1.1), and some more for what repairs a loss.
+fn opus_bitrate(rate: u32) -> i32 {
+    match rate {
+        ..=8_000 => 16_000,
+        8_001..=16_000 => 24_000,
+        _ => 32_000,
+    }
 }
 
 /// Makes mono samples at one rate, 8, 16 or 48 kHz, from the payloads of one stream.
@@ -108,6 +115,8 @@ pub(crate) struct Decoder {
     samples: Vec<i16>,
     /// At the output's rate: how long the last packet was.
     packet: usize,
+    /// 2.5 ms, of which Opus guesses any number (RFC 6716 §2.1.4).
+    grain: usize,
 }
 
 enum DecoderKind {
@@ -129,7 +138,14 @@ impl Decoder {
         };
         let resampler = (codec != Codec::Opus).then(|| Resampler::new(codec.sampling_rate(), rate)).flatten();
         let concealer = Concealer::new(rate);
-        Ok(Decoder { kind, resampler, concealer, samples: Vec::new(), packet: rate as usize / 50 })
+        Ok(Decoder {
+            kind,
+            resampler,
+            concealer,
+            samples: Vec::new(),
+            packet: rate as usize / 50,
+            grain: rate as usize / 400,
+        })
     }
 
     /// How many samples the last packet had; 20 ms before there was one.
@@ -142,18 +158,17 @@ impl Decoder {
         let start = output.len();
         if !self.read(payload, false, output) || output.len() == start {
             output.truncate(start);
-            return self.conceal(output);
+            return self.conceal(self.packet, output);
         }
         self.packet = output.len() - start;
         self.concealer.heard(&mut output[start..]);
     }
 
-    /// Appends a guess at a lost packet, as long as the one before it.
-    pub(crate) fn conceal(&mut self, output: &mut Vec<i16>) {
-        let length = self.packet;
+    /// Appends a guess at `length` samples that are missing, or a little more.
+    pub(crate) fn conceal(&mut self, length: usize, output: &mut Vec<i16>) {
         if let DecoderKind::Opus(decoder) = &mut self.kind {
             let start = output.len();
-            output.resize(start + length, 0);
+            output.resize(start + length.next_multiple_of(self.grain), 0);
             // an empty payload stands for a lost one
             if decoder.decode(&[], &mut output[start..], false).is_ok() {
                 return self.concealer.heard(&mut output[start..]);
@@ -170,7 +185,7 @@ impl Decoder {
             return self.concealer.heard(&mut output[start..]);
         }
         output.truncate(start);
-        self.conceal(output);
+        self.conceal(self.packet, output);
     }
 
     fn read(&mut self, payload: &[u8], lost_before: bool, output: &mut Vec<i16>) -> bool {
@@ -277,7 +292,7 @@ mod tests {
                 let mut output = Vec::new();
                 decoder.decode(&payload, &mut output);
                 decoder.repair(&payload, &mut output);
-                decoder.conceal(&mut output);
+                decoder.conceal(100, &mut output);
                 assert!(!output.is_empty() && output.len() <= 3 * MOST_SAMPLES, "{codec:?} {length}");
             }
         }
@@ -295,7 +310,7 @@ mod tests {
                 let mut payload = Vec::new();
                 encoder.encode(samples, &mut payload);
                 match index {
-                    20 => decoder.conceal(&mut output),
+                    20 => decoder.conceal(step, &mut output),
                     _ => decoder.decode(&payload, &mut output),
                 }
             }
@@ -303,7 +318,7 @@ mod tests {
             let guessed = level_of(&output[step * 20..step * 21], 400.0, rate) - 80.0;
             assert!(guessed.abs() < 6.0, "{codec:?}: {guessed} dB");
             for _ in 0..25 {
-                decoder.conceal(&mut output);
+                decoder.conceal(step, &mut output);
             }
             let last = &output[output.len() - step..];
             assert!(last.iter().all(|sample| sample.abs() < 300), "{codec:?}: {:?}", last.iter().max());

@@ -4,7 +4,7 @@ use timing::{Duration, Instant};
 
 use super::{Agreed, BrowserLeg, Frame, Fresh, Leg, Output, RtpLeg};
 use crate::codec::CodecPreference;
-use crate::order::LegFigures;
+use crate::fact::LegFigures;
 use crate::sdp::{Direction, Unsupported};
 
 /// A leg of either kind; it never changes its kind.
@@ -22,7 +22,7 @@ impl AnyLeg {
         now: Instant,
     ) -> Result<Agreed, Unsupported> {
         match self {
-            AnyLeg::Browser(leg) => leg.accept_answer(answer, now),
+            AnyLeg::Browser(leg) => leg.accept_answer(fresh, answer, now),
             AnyLeg::Rtp(leg) => leg.accept_answer(fresh, answer, now),
         }
     }
@@ -116,6 +116,10 @@ impl Leg for AnyLeg {
 
     fn skip(&mut self, frame: &Frame) {
         self.leg_mut().skip(frame);
+    }
+
+    fn takes_events(&self) -> bool {
+        self.leg().takes_events()
     }
 
     fn press(&mut self, event: u8, held: Duration, now: Instant) {

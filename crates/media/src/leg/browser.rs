@@ -4,6 +4,7 @@ mod engine;
 mod negotiate;
 mod paths;
 mod sources;
+mod watch;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -23,16 +24,13 @@ use super::reception::{Arrival, Reception};
 use super::splice::{self, Splice};
 use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
-use crate::codec::{Codec, Content};
-use crate::order::{LegFigures, Transmit};
+use crate::codec::{Codec, CodecPreference, Content};
+use crate::fact::LegFigures;
+use crate::order::Transmit;
 use crate::sdp::{Direction, Layout, Origin, Payload};
 use paths::Paths;
 use sources::{Newcomer, Sources};
 
-/// A browser checks its consent every four to six seconds (RFC 7675 §5.1); three of them in a row are missing.
-const LOST_AFTER: Duration = Duration::from_secs(20);
-/// Long enough for discontinuous transmission, which sends something every 400 ms.
-const SILENT_AFTER: Duration = Duration::from_secs(10);
 const FIGURES_EVERY: Duration = Duration::from_secs(5);
 /// How often the above are looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -50,6 +48,8 @@ pub(crate) struct BrowserLeg {
     rtc: Rtc,
     mid: Mid,
     origin: Origin,
+    /// What may be agreed on.
+    codecs: CodecPreference,
     layout: Layout,
     /// What we do at most: less than `sendrecv` while we hold the peer.
     own: Direction,
@@ -191,6 +191,10 @@ impl Leg for BrowserLeg {
         self.splice.skip(source(frame), frame.sequence);
     }
 
+    fn takes_events(&self) -> bool {
+        self.number(Content::Events(self.clock_rate())).is_some()
+    }
+
     fn press(&mut self, event: u8, held: Duration, now: Instant) {
         self.keypad.press(event, held);
         self.dial(now);
@@ -246,6 +250,11 @@ impl BrowserLeg {
         self.rtc.direct_api().local_ice_credentials().ufrag
     }
 
+    /// Events are on the clock of the codec.
+    fn clock_rate(&self) -> u32 {
+        self.agreed().map_or(8000, |agreed| agreed.codec.clock_rate())
+    }
+
     fn number(&self, content: Content) -> Option<Pt> {
         let payload = self.payloads.iter().find(|payload| payload.usage == content)?;
         Some(Pt::new_with_value(payload.number))
@@ -263,8 +272,7 @@ impl BrowserLeg {
 
     /// Sends the packet of a key that is due.
     fn dial(&mut self, now: Instant) {
-        // every codec of one clock has its events on that
-        let clock_rate = self.agreed().map_or(8000, |agreed| agreed.codec.clock_rate());
+        let clock_rate = self.clock_rate();
         let Some(number) = self.number(Content::Events(clock_rate)).filter(|_| self.hears()) else {
             return self.keypad.clear();
         };
@@ -387,54 +395,6 @@ impl BrowserLeg {
             marker: packet.header.marker,
             audio_level: level.map(|level| (level, packet.header.ext_vals.voice_activity)),
         }));
-    }
-
-    fn hear(&mut self, now: Instant) {
-        self.heard = now;
-        if self.link == Link::Lost {
-            self.move_link(Link::Up, now);
-        }
-    }
-
-    fn hear_audio(&mut self, now: Instant) {
-        self.audio_heard = now;
-        if std::mem::take(&mut self.silent) {
-            self.outbox.push_back(Output::Audible);
-        }
-    }
-
-    fn watch(&mut self, now: Instant) {
-        if self.link == Link::Up && now.since(self.heard) >= LOST_AFTER {
-            self.move_link(Link::Lost, now);
-        }
-        if !self.speaks() {
-            self.audio_heard = now;
-        } else if !self.silent && now.since(self.audio_heard) >= SILENT_AFTER {
-            self.silent = true;
-            self.outbox.push_back(Output::Silent);
-        }
-        if self.link == Link::Up && self.next_figures <= now {
-            self.next_figures = now + FIGURES_EVERY;
-            self.outbox.push_back(Output::Figures(self.figures()));
-        }
-    }
-
-    fn move_link(&mut self, to: Link, now: Instant) {
-        let from = self.link;
-        if from == to || from == Link::Closed {
-            return;
-        }
-        self.link = to;
-        self.splice.interrupt();
-        match to {
-            Link::Up => {
-                self.audio_heard = now;
-                self.outbox.push_back(Output::Connected);
-            }
-            Link::Lost => self.outbox.push_back(Output::Lost),
-            Link::Closed if from != Link::Lost => self.outbox.push_back(Output::Lost),
-            Link::Closed | Link::New => {}
-        }
     }
 
     /// Lets the engine take the packet if it is RTP of ours from a source not yet known; SRTP still has to

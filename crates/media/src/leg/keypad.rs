@@ -24,7 +24,7 @@ const END: u8 = 0x80;
 
 /// Makes fresh trains of telephone events from what another leg received, whatever shape that was in.
 #[derive(Debug, Default)]
-pub(super) struct Keypad {
+pub(crate) struct Keypad {
     presses: TelephoneEvents,
     waiting: VecDeque<Key>,
     train: Option<Train>,
@@ -46,15 +46,22 @@ struct Key {
 
 /// One packet of a train.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Tone {
-    pub(super) payload: [u8; 4],
+pub(crate) struct Tone {
+    pub(crate) payload: [u8; 4],
     /// A new event begins here: with the marker bit, at a timestamp of its own.
-    pub(super) first: bool,
+    pub(crate) first: bool,
+}
+
+impl Tone {
+    /// The key, while it is down.
+    pub(crate) fn key(&self) -> Option<u8> {
+        (self.payload[1] & END == 0).then_some(self.payload[0])
+    }
 }
 
 impl Keypad {
     /// Takes a packet of another leg's telephone events.
-    pub(super) fn take(&mut self, frame: &Frame, now: Instant) {
+    pub(crate) fn take(&mut self, frame: &Frame, now: Instant) {
         let key = self.presses.handle_payload(frame.ssrc, frame.timestamp, &frame.payload, now);
         if let (Some(event), Some(_)) = (frame.payload.first(), key) {
             self.press(*event, HELD);
@@ -62,7 +69,7 @@ impl Keypad {
     }
 
     /// Presses a key, by its event code (RFC 4733 §3.2), after those that wait.
-    pub(super) fn press(&mut self, event: u8, held: Duration) {
+    pub(crate) fn press(&mut self, event: u8, held: Duration) {
         let steps = u16::try_from(held.as_millis() / STEP.as_millis()).unwrap_or(u16::MAX);
         let steps = steps.clamp(*HELD_STEPS.start(), *HELD_STEPS.end());
         if self.waiting.len() < MOST_WAITING {
@@ -71,22 +78,22 @@ impl Keypad {
     }
 
     /// Forgets what waits and what is under way.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.waiting.clear();
         self.train = None;
     }
 
     /// Whether a key is down, so that speech has to wait.
-    pub(super) fn is_down(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         self.train.is_some()
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
         (self.train.is_some() || !self.waiting.is_empty()).then_some(self.next)
     }
 
     /// The packet that is due, for events on a clock of `clock_rate` ticks a second.
-    pub(super) fn poll(&mut self, clock_rate: u32, now: Instant) -> Option<Tone> {
+    pub(crate) fn poll(&mut self, clock_rate: u32, now: Instant) -> Option<Tone> {
         if now < self.next {
             return None;
         }

@@ -18,11 +18,13 @@ use timing::{Duration, Instant};
 pub(crate) use any::AnyLeg;
 pub(crate) use browser::{BrowserLeg, Fresh, Shared};
 pub use certificate::{Certificate, CertificateError};
+pub(crate) use keypad::Keypad;
 pub(crate) use rtp::{Policy, Reach, RtpLeg, Setup};
 pub(crate) use telephone_event::event;
 
 use crate::codec::{Codec, Content};
-use crate::order::{LegFigures, Transmit};
+use crate::fact::LegFigures;
+use crate::order::Transmit;
 use crate::sdp::Direction;
 
 /// The data path of a leg. Every call may fill the outbox; [`Leg::poll`] empties it.
@@ -34,6 +36,8 @@ pub(crate) trait Leg {
     fn send(&mut self, frame: &Frame, now: Instant);
     /// Leaves out a frame of a source whose other frames are sent.
     fn skip(&mut self, frame: &Frame);
+    /// Whether telephone events are agreed on with the peer.
+    fn takes_events(&self) -> bool;
     /// Presses a key for the peer to hear, by its event code (RFC 4733 §3.2); without events agreed on, nothing.
     fn press(&mut self, event: u8, held: Duration, now: Instant);
     /// The next frame to send begins a new run: whatever was sent until now has been cut off.

@@ -20,8 +20,9 @@ use super::keypad::Keypad;
 use super::splice;
 use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
-use crate::codec::{Codec, Content};
-use crate::order::{LegFigures, Sdes, Transmit};
+use crate::codec::{Codec, CodecPreference, Content};
+use crate::fact::LegFigures;
+use crate::order::{Sdes, Transmit};
 use crate::rtp::rtcp;
 use crate::sdp::{Crypto, Direction, Origin, Payload, Profile};
 use crate::srtp::{MasterKey, Suite};
@@ -47,6 +48,8 @@ pub(crate) struct RtpLeg {
     /// The address in it is where we receive RTP; RTCP comes to the next port.
     origin: Origin,
     secure: Sdes,
+    /// What may be agreed on.
+    codecs: CodecPreference,
     /// What we do at most: less than `sendrecv` while we hold the peer.
     own: Direction,
     negotiation: Negotiation,
@@ -169,6 +172,10 @@ impl Leg for RtpLeg {
 
     fn skip(&mut self, frame: &Frame) {
         self.outgoing.splice.skip(source(frame), frame.sequence);
+    }
+
+    fn takes_events(&self) -> bool {
+        self.payload_type(Content::Events(self.clock_rate())).is_some()
     }
 
     fn press(&mut self, event: u8, held: Duration, now: Instant) {

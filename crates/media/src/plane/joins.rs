@@ -65,19 +65,14 @@ impl Plane {
         let known = legs.iter().find_map(|leg| self.legs.get(leg).and_then(mix_of));
         let mix = known.unwrap_or_else(|| self.studio.next_mix());
         let former: Vec<LegId> = self.studio.members(mix).collect();
-        for leg in former.into_iter().filter(|leg| !legs.contains(leg)) {
-            self.part(leg);
+        for leg in former.iter().filter(|leg| !legs.contains(leg)) {
+            self.part(*leg);
         }
-        for leg in legs
-            .iter()
-            .filter(|leg| !self.studio.members(mix).any(|known| known == **leg))
-            .copied()
-            .collect::<Vec<_>>()
-        {
-            self.part(leg);
-            let Some(slot) = self.legs.get_mut(&leg) else { continue };
+        for leg in legs.iter().filter(|leg| !former.contains(leg)) {
+            self.part(*leg);
+            let Some(slot) = self.legs.get_mut(leg) else { continue };
             slot.join = Join::Mix(mix);
-            self.studio.join(mix, leg);
+            self.studio.join(mix, *leg);
         }
         self.wake_studio(now);
     }
@@ -108,7 +103,15 @@ impl Plane {
     /// Presses a key for the leg's peer to hear.
     pub(super) fn press(&mut self, id: LegId, key: char, ms: u32, now: Instant) {
         let Some(event) = event(key) else { return tracing::debug!(leg = %id, "no key of a telephone") };
-        self.with_leg(id, now, |leg| leg.press(event, Duration::from_millis(ms.into()), now));
+        let held = Duration::from_millis(ms.into());
+        let Some(slot) = self.legs.get_mut(&id) else { return };
+        if slot.leg.takes_events() {
+            self.with_leg(id, now, |leg| leg.press(event, held, now));
+        } else if slot.hears() {
+            slot.keypad.press(event, held);
+            self.studio.on_air.insert(id);
+            self.wake_studio(now);
+        }
     }
 
     /// Ends the run of packets towards this leg and towards whom it is joined to.
@@ -150,7 +153,8 @@ impl Plane {
 
     /// From one leg of a bridge to the other: as it is where both have the same codec, else by way of samples.
     fn carry(&mut self, from: LegId, to: LegId, frame: &Frame, now: Instant) {
-        let speaks = self.legs.get(&from).is_some_and(Slot::speaks);
+        let Some(source) = self.legs.get(&from) else { return };
+        let (speaks, decodes) = (source.speaks(), source.ear.is_some());
         let Some(slot) = self.legs.get_mut(&to) else { return };
         if !speaks || !slot.hears() {
             // what was held back must not be seen as lost when it goes on
@@ -159,31 +163,54 @@ impl Plane {
         let wanted = slot.leg.agreed().map(|agreed| agreed.codec);
         match (frame.content, wanted) {
             (Content::Events(_), _) => {
-                self.with_leg(to, now, |leg| leg.send(frame, now));
-                if let Some(ear) = self.legs.get_mut(&from).and_then(|slot| slot.ear.as_mut()) {
-                    ear.put(frame.ssrc, frame.sequence, None);
+                if slot.leg.takes_events() {
+                    self.with_leg(to, now, |leg| leg.send(frame, now));
+                } else {
+                    slot.leg.skip(frame);
+                    slot.keypad.take(frame, now);
+                    self.studio.on_air.insert(to);
+                    self.wake_studio(now);
+                }
+                if decodes {
+                    self.listen(from, frame, 0);
                 }
             }
             (Content::Audio(heard), Some(wanted)) if heard != wanted => match other_law(frame, wanted) {
-                Some(frame) => self.relay(from, to, &frame, now),
+                Some(frame) => {
+                    self.stop_listening(from, decodes);
+                    self.send_to(to, &frame, now);
+                }
                 None => {
                     self.listen(from, frame, heard.sampling_rate().min(wanted.sampling_rate()));
                     self.studio.on_air.insert(to);
                     self.wake_studio(now);
                 }
             },
-            (Content::Audio(_), _) => self.relay(from, to, frame, now),
+            (Content::Audio(_), _) => {
+                self.stop_listening(from, decodes);
+                self.send_to(to, frame, now);
+            }
         }
     }
 
-    fn relay(&mut self, from: LegId, to: LegId, frame: &Frame, now: Instant) {
-        if let Some(slot) = self.legs.get_mut(&from) {
+    fn stop_listening(&mut self, from: LegId, decodes: bool) {
+        if decodes && let Some(slot) = self.legs.get_mut(&from) {
             slot.ear = None;
         }
-        self.with_leg(to, now, |leg| leg.send(frame, now));
     }
 
-    /// Puts a frame where its sound will be decoded.
+    /// Sends a frame that bears sound, unless a key's tones are heard in its place.
+    pub(super) fn send_to(&mut self, to: LegId, frame: &Frame, now: Instant) {
+        let sent = self.with_slot(to, |slot| match slot.keypad.is_down() {
+            true => slot.leg.skip(frame),
+            false => slot.leg.send(frame, now),
+        });
+        if sent.is_some() {
+            self.collect(to, now);
+        }
+    }
+
+    /// Puts a frame where its sound will be decoded, at `rate` Hz; one that bears none only takes its place.
     fn listen(&mut self, from: LegId, frame: &Frame, rate: u32) {
         let Some(slot) = self.legs.get_mut(&from) else { return };
         let Content::Audio(codec) = frame.content else {
@@ -216,6 +243,7 @@ impl Slot {
     /// Lets go what the last join took.
     fn rest(&mut self) {
         (self.ear, self.voice) = (None, None);
+        self.keypad.clear();
     }
 
     fn interrupt(&mut self) {

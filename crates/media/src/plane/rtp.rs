@@ -9,8 +9,9 @@ use timing::Instant;
 
 use super::Plane;
 use crate::codec::CodecPreference;
+use crate::fact::Fact;
 use crate::leg::{AnyLeg, Policy, Reach, RtpLeg, Setup};
-use crate::order::{Fact, LegId, Sdes, SocketOrder};
+use crate::order::{LegId, Sdes, SocketOrder};
 use crate::sdp::{Description, PlainAudio, Unsupported};
 
 /// Ports that may turn out to be taken before a leg is refused.

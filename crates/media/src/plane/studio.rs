@@ -9,7 +9,7 @@ use super::joins::Join;
 use super::{Plane, Slot, Task};
 use crate::leg::{Frame, Leg as _};
 use crate::order::LegId;
-use crate::sound::{Library, Sound};
+use crate::sound::{Library, Sound, write_key};
 use crate::voice::{self, Voice};
 
 /// Conferences are mixed at the rate of the best codec.
@@ -95,10 +95,13 @@ impl Plane {
         // whoever a crash takes off the air is passed over
         while let Some(id) = self.studio.next_on_air(last) {
             last = Some(id);
+            if self.key_step(id, step, now) {
+                continue;
+            }
             match self.legs.get(&id).map(|slot| slot.join) {
                 Some(Join::Play(sound)) => self.play_step(id, sound, step, now),
                 Some(Join::Bridge(from)) => self.transcode_step(from, id, step, now),
-                _ => drop(self.studio.on_air.remove(&id)),
+                _ => self.leave_the_air(id),
             }
         }
         let mut last = None;
@@ -114,7 +117,32 @@ impl Plane {
         let Some(payload) = self.studio.library.payload(sound, agreed.codec, slot.played) else { return };
         slot.played += 1;
         let frame = voice::frame(agreed.codec, payload, slot.played, step);
-        self.with_leg(id, now, |leg| leg.send(&frame, now));
+        self.send_to(id, &frame, now);
+    }
+
+    /// A key's tones, where they have to be heard; whether one is down.
+    fn key_step(&mut self, id: LegId, step: u64, now: Instant) -> bool {
+        let Some(slot) = self.legs.get_mut(&id) else { return false };
+        let at = Instant::from_micros(step * STEP.as_micros() as u64);
+        let rate = slot.leg.agreed().map_or(8000, |agreed| agreed.codec.sampling_rate());
+        let Some(tone) = slot.keypad.poll(8000, at) else { return slot.keypad.is_down() };
+        let mut samples = Vec::new();
+        match tone.key() {
+            Some(key) => write_key(key, step, rate, &mut samples),
+            None => samples.resize(rate as usize / 50, 0),
+        }
+        let frame = self.with_slot(id, |slot| slot.voiced(&samples, rate, step)).flatten();
+        if let Some(frame) = frame {
+            self.with_leg(id, now, |leg| leg.send(&frame, now));
+        }
+        true
+    }
+
+    /// Nothing is made for this leg any more, unless a key waits.
+    fn leave_the_air(&mut self, id: LegId) {
+        if self.legs.get(&id).is_none_or(|slot| slot.keypad.poll_timeout().is_none()) {
+            self.studio.on_air.remove(&id);
+        }
     }
 
     /// What one leg of a bridge says, in the codec of the other.
@@ -127,7 +155,7 @@ impl Plane {
             Some((true, rate)) => self.say(to, &samples, rate, step, now),
             Some((false, _)) => {}
             // both speak the same now
-            None => drop(self.studio.on_air.remove(&to)),
+            None => self.leave_the_air(to),
         }
         self.studio.samples = samples;
     }
@@ -166,7 +194,7 @@ impl Plane {
     fn say(&mut self, id: LegId, samples: &[i16], rate: u32, step: u64, now: Instant) {
         let frame = self.with_slot(id, |slot| slot.voiced(samples, rate, step)).flatten();
         if let Some(frame) = frame {
-            self.with_leg(id, now, |leg| leg.send(&frame, now));
+            self.send_to(id, &frame, now);
         }
     }
 }

@@ -17,7 +17,11 @@ const SDP: &str = "application/sdp";
 
 impl UserAgent {
     pub(super) fn send_progress(&mut self, dialog: DialogId, status: u16, sdp: Option<String>, now: Instant) {
-        if (101..=199).contains(&status) && self.live_leg(dialog, &[DialogState::Offered]).is_some() {
+        let is_provisional = (101..=199).contains(&status);
+        if !is_provisional || self.progress_reliably(dialog, status, sdp.as_deref(), now) {
+            return;
+        }
+        if self.live_leg(dialog, &[DialogState::Offered]).is_some() {
             self.respond_to_invitation(dialog, status, None, &[], sdp.as_deref(), now);
         }
     }
@@ -29,10 +33,22 @@ impl UserAgent {
         now: Instant,
     ) -> Result<(), WrongState> {
         let wrong_state = self.wrong_state(dialog);
-        let bytes = self.respond_to_invitation(dialog, 200, None, &[], Some(sdp), now);
+        let leg = self.live_leg(dialog, &[DialogState::Offered]).ok_or(wrong_state)?;
+        let is_agreed = leg.server.is_agreed();
+        match self.postpone_answer(dialog, sdp) {
+            Some(true) => return Ok(()),
+            Some(false) => return Err(wrong_state),
+            None => {}
+        }
+        let sdp = Some(sdp).filter(|_| !is_agreed);
+        let bytes = self.respond_to_invitation(dialog, 200, None, &[], sdp, now);
         let leg = self.live_leg(dialog, &[DialogState::Offered]).ok_or(wrong_state)?;
         let invitation = leg.invitation.take().ok_or(wrong_state)?;
         leg.info.state = DialogState::Answered;
+        if let Some(sdp) = sdp {
+            leg.server.describe(sdp);
+        }
+        self.stop_progress(dialog);
         self.await_ack(dialog, &invitation, bytes, now);
         Ok(())
     }
@@ -68,6 +84,9 @@ impl UserAgent {
         let mut response = self.dialog_response(dialog, &invitation, status, reason, sdp);
         if sdp.is_none() {
             wire::add_to_response(&mut response, headers, b"");
+        }
+        if (200..300).contains(&status) {
+            self.agree_session(dialog, &invitation, &mut response, now);
         }
         self.respond_in_dialog(dialog, id, response, now)
     }
@@ -123,7 +142,9 @@ impl UserAgent {
     pub(super) fn await_ack(&mut self, dialog: DialogId, invite: &Request, bytes: Vec<u8>, now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let cseq = wire::cseq(&invite.headers).map_or(0, |(number, _)| number);
-        let is_offer = wire::sdp_of(&invite.headers, invite.body()).is_none();
+        let is_first = leg.info.state == DialogState::Answered;
+        let is_offer =
+            wire::sdp_of(&invite.headers, invite.body()).is_none() && !(is_first && leg.server.is_agreed());
         leg.unacked = Some(UnackedAnswer { cseq, bytes, interval: T1, is_offer });
         self.exchange.wakes.set(Wake::Answer(dialog), Deadline::new(now + T1, "2xx retransmission"));
         self.exchange.wakes.set(Wake::NoAck(dialog), Deadline::new(now + PATIENCE, "no ACK"));

@@ -55,14 +55,19 @@ impl UserAgent {
         let peer = Peer { address: to, tag: None, target, routes: Vec::new() };
         let mut leg = Leg::new(info, owner, local.into(), peer, call_id.into(), invite.from_user);
         leg.auth = ClientAuth::new(invite.credentials);
-        let mut draft = leg.draft(&mut self.exchange, Method::Invite);
+        leg.is_late_offer = invite.sdp.is_empty();
+        leg.server.describe(&invite.sdp);
+        let draft = leg.draft(&mut self.exchange, Method::Invite);
+        let mut draft = leg.with_session(&self.exchange, draft);
+        if leg.is_late_offer {
+            draft = self.exchange.without_100rel(draft);
+        }
         if invite.auto_answer {
             draft = draft.header(HeaderName::AlertInfo, AUTO_ANSWER);
         }
         let content_type = (!invite.sdp.is_empty()).then_some("application/sdp");
         let request = draft.extra(&invite.headers).finish(content_type, invite.sdp.as_bytes());
         leg.invite_cseq = leg.local_cseq;
-        leg.is_late_offer = invite.sdp.is_empty();
         leg.invite = self.exchange.request(invite.flow, request, Purpose::Invite(dialog), now);
         self.insert_leg(leg);
         Ok(())
@@ -77,19 +82,38 @@ impl UserAgent {
     ) {
         match response.status.code() {
             100 => self.cancel_if_wanted(dialog, now),
-            status @ 101..=199 => self.handle_progress(dialog, status, response, now),
+            status @ 101..=199 => self.handle_progress(dialog, status, &request, response, now),
             200..=299 => self.handle_answer(dialog, &request, response, now),
             status => self.handle_refusal(dialog, status, request, response, now),
         }
     }
 
-    fn handle_progress(&mut self, dialog: DialogId, status: u16, response: &Response, now: Instant) {
+    fn handle_progress(
+        &mut self,
+        dialog: DialogId,
+        status: u16,
+        request: &Request,
+        response: &Response,
+        now: Instant,
+    ) {
         self.cancel_if_wanted(dialog, now);
         let states = [DialogState::Calling, DialogState::Early];
         let Some(leg) = self.live_leg(dialog, &states) else { return };
         leg.info.state = DialogState::Early;
-        if !wire::tag_of::<To>(&response.headers).is_empty() {
-            leg.set_peer(Peer::read(&response.headers, &HeaderName::To, leg.peer.target.clone()));
+        let tag = wire::tag_of::<To>(&response.headers);
+        if !tag.is_empty() {
+            let known = leg.branch(&tag).map(|peer| peer.target.clone());
+            let target = known.unwrap_or_else(|| request.uri.clone());
+            if !leg.enter_fork(Peer::read(&response.headers, &HeaderName::To, target)) {
+                return;
+            }
+        }
+        self.note_abilities(dialog, &response.headers);
+        if !self.acknowledge_progress(dialog, response, now) {
+            return;
+        }
+        if let Some(leg) = self.legs.get_mut(&dialog).filter(|_| status == 199) {
+            leg.leave_fork(&tag);
         }
         let sdp = wire::sdp_of(&response.headers, response.body());
         self.events.push_back(Event::Progress { dialog, status, sdp });
@@ -110,12 +134,14 @@ impl UserAgent {
         let peer = Peer::read(&response.headers, &HeaderName::To, request.uri.clone());
         let is_first = leg.is_calling();
         if is_first {
-            leg.set_peer(peer.clone());
+            leg.choose_fork(peer.clone());
             leg.info.state = DialogState::Confirmed;
             leg.auth.accepted();
         }
         let is_wanted = is_first && !leg.ended;
         let sdp = wire::sdp_of(&response.headers, response.body());
+        let sdp = if is_first { self.answer_of(dialog, cseq, &tag, sdp) } else { sdp };
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
         if is_wanted && leg.is_late_offer && sdp.is_some() {
             let (peer, invite) = (peer.clone(), request.headers.clone());
             leg.unsent_ack = Some(UnsentAck { peer, cseq, tag, invite });
@@ -124,6 +150,7 @@ impl UserAgent {
         }
         if is_wanted {
             self.note_abilities(dialog, &response.headers);
+            self.adopt_session(dialog, response, now);
             self.events.push_back(Event::Answered { dialog, sdp });
         } else {
             self.send_bye_to(dialog, &peer, &[], now);
@@ -177,15 +204,18 @@ impl UserAgent {
         &mut self,
         dialog: DialogId,
         status: u16,
-        request: Request,
+        mut request: Request,
         response: &Response,
         now: Instant,
     ) {
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| leg.is_calling()) else { return };
         leg.invite = None;
-        if !leg.ended && matches!(status, 401 | 407) && challenged(&mut leg.auth, response) {
+        let is_challenge = !leg.ended && matches!(status, 401 | 407) && challenged(&mut leg.auth, response);
+        if is_challenge || self.longer_session(dialog, &mut request, response) {
+            let Some(leg) = self.legs.get_mut(&dialog) else { return };
             // A challenge comes from whoever is on the way: the dialog begins anew with the callee itself.
             leg.peer.tag = None;
+            leg.forks.clear();
             leg.info.state = DialogState::Calling;
             leg.local_cseq += 1;
             leg.invite_cseq = leg.local_cseq;

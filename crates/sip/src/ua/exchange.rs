@@ -7,6 +7,8 @@ use rand::RngCore as _;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use sipx_sip::message::{Message, Method, Request, Response};
+#[cfg(feature = "server")]
+use sipx_sip::transaction::ServerState;
 use sipx_sip::transaction::{ClientState, Output, Reliability, Timer, TuEvent};
 use sipx_sip::{ClientTransaction, HeaderName, ServerTransaction, TransactionKey};
 use timing::{Deadline, Duration, Instant, Timers};
@@ -42,6 +44,7 @@ pub(super) enum Purpose {
     Cancel,
     Register(RegistrationId),
     /// What only a server sends.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "its value has no value there"))]
     Server(ServerPurpose),
 }
 
@@ -65,6 +68,7 @@ pub(super) enum Wake {
     /// A registration is at half its life.
     Renewal(RegistrationId),
     /// What only a server waits for.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "its value has no value there"))]
     Server(ServerWake),
 }
 
@@ -152,6 +156,15 @@ impl Exchange {
     /// The extensions we have, for `Supported`.
     pub(super) fn supported(&self) -> Option<&'static str> {
         self.is_server().then_some(super::SERVER_SUPPORTED)
+    }
+
+    /// The same request without the offer of reliable provisional responses: an offer in one of them would have
+    /// to be answered by PRACK, where the application answers by ACK.
+    pub(super) fn without_100rel(&self, draft: wire::Draft) -> wire::Draft {
+        match self.supported() {
+            Some(all) => draft.replace(HeaderName::Supported, all.replacen("100rel, ", "", 1)),
+            None => draft,
+        }
     }
 
     /// Whether we have the extension of this option tag.
@@ -318,6 +331,17 @@ impl Exchange {
             Slot { machine: Machine::Server(server, _), flow, .. } => Some((server.request(), *flow)),
             _ => None,
         }
+    }
+
+    /// Whether a request still waits for its final response from us.
+    #[cfg(feature = "server")]
+    pub(super) fn is_unanswered(&self, id: TransactionId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| match &slot.machine {
+            Machine::Server(server, _) => {
+                matches!(server.state(), ServerState::Trying | ServerState::Proceeding)
+            }
+            Machine::Client(..) => false,
+        })
     }
 
     /// The request of a client transaction that is not over.

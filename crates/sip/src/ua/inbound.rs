@@ -83,8 +83,10 @@ impl UserAgent {
             (HeaderName::Allow, self.exchange.allow()),
             (HeaderName::Accept, "application/sdp, application/dtmf-relay"),
             (HeaderName::Supported, self.exchange.supported().unwrap_or_default()),
+            (HeaderName::AllowEvents, super::PACKAGES),
         ];
-        self.reply(id, 200, &capabilities, now);
+        let told = if self.exchange.is_server() { &capabilities[..] } else { &capabilities[..3] };
+        self.reply(id, 200, told, now);
     }
 
     /// Whether the body is none or a session description; says 415 otherwise.
@@ -113,6 +115,9 @@ impl UserAgent {
         let call_id = headers.value(&HeaderName::CallId).unwrap_or_default().into_owned();
         let from_tag = wire::tag_of::<From>(headers);
         let arrival = Arrival { call_id: call_id.clone(), from_tag, cseq };
+        if let Some(least) = self.session_refusal(request) {
+            return self.reply(id, 422, &[(HeaderName::MinSe, &least)], now);
+        }
         let refusal = if self.arrived.contains_key(&arrival) {
             Some(482)
         } else if max_forwards == 0 && self.exchange.config.server {
@@ -161,6 +166,7 @@ impl UserAgent {
         let mut leg = Leg::new(info, owner, local.into(), peer, call_id.clone().into(), request_user.clone());
         leg.remote_cseq = Some(cseq);
         leg.invite = Some(id);
+        leg.is_late_offer = wire::sdp_of(headers, request.body()).is_none();
         leg.invitation = Some(Box::new(request.clone()));
         leg.arrival = Some(arrival.clone());
         self.arrived.insert(arrival, dialog);

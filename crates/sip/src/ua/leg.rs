@@ -40,6 +40,8 @@ pub(super) struct Leg {
     pub(super) invitation: Option<Box<Request>>,
     /// By what another copy of it is known.
     pub(super) arrival: Option<super::Arrival>,
+    /// The early dialogs of our INVITE, one for each branch that has answered provisionally.
+    pub(super) forks: Vec<Fork>,
     pub(super) cancel: Cancel,
     /// The ACKs we have sent, in case a 2xx comes again.
     pub(super) acks: Vec<SentAck>,
@@ -48,7 +50,7 @@ pub(super) struct Leg {
     pub(super) outgoing: Option<OutgoingOffer>,
     /// An offer that waits until another exchange is over.
     pub(super) next_offer: Option<NextOffer>,
-    /// Whether our INVITE had no offer, so that the 2xx brings one.
+    /// Whether the INVITE had no offer, so that its answer brings one.
     pub(super) is_late_offer: bool,
     /// An ACK that waits for our answer to an offer in the 2xx.
     pub(super) unsent_ack: Option<UnsentAck>,
@@ -71,6 +73,13 @@ pub(super) struct Peer {
     /// The remote target.
     pub(super) target: Uri,
     pub(super) routes: Vec<Bytes>,
+}
+
+/// One early dialog of an INVITE that somebody on the way has forked (RFC 3261 §12.1, §16.7).
+#[derive(Debug)]
+pub(super) struct Fork {
+    pub(super) peer: Peer,
+    remote_cseq: Option<u32>,
 }
 
 /// How far giving up an INVITE of ours has come.
@@ -197,6 +206,7 @@ impl Leg {
             invite: None,
             invitation: None,
             arrival: None,
+            forks: Vec::new(),
             cancel: Cancel::No,
             acks: Vec::new(),
             unacked: None,
@@ -218,6 +228,61 @@ impl Leg {
 
     pub(super) fn flow(&self) -> FlowId {
         self.info.flow
+    }
+
+    /// A branch of our INVITE has answered provisionally: it is the peer until another one speaks.
+    ///
+    /// Says whether there is room for it.
+    pub(super) fn enter_fork(&mut self, peer: Peer) -> bool {
+        /// More phones than any user has.
+        const MAX_FORKS: usize = 32;
+        let is_full = self.forks.len() >= MAX_FORKS;
+        match self.forks.iter_mut().find(|fork| fork.peer.tag == peer.tag) {
+            Some(fork) => fork.peer = peer.clone(),
+            None if is_full => return false,
+            None => self.forks.push(Fork { peer: peer.clone(), remote_cseq: None }),
+        }
+        self.set_peer(peer);
+        true
+    }
+
+    /// A branch has answered for good, and the others are forgotten.
+    pub(super) fn choose_fork(&mut self, peer: Peer) {
+        let chosen = self.forks.iter().find(|fork| fork.peer.tag == peer.tag);
+        self.remote_cseq = chosen.and_then(|fork| fork.remote_cseq);
+        self.forks.clear();
+        self.set_peer(peer);
+    }
+
+    /// A branch has given up, be it by 199 (RFC 6228) or by a BYE; says whether others are left.
+    pub(super) fn leave_fork(&mut self, tag: &[u8]) -> bool {
+        self.forks.retain(|fork| fork.peer.tag.as_deref() != Some(tag));
+        if let Some(last) = self.forks.last().map(|fork| fork.peer.clone()) {
+            self.set_peer(last);
+        }
+        !self.forks.is_empty()
+    }
+
+    /// The side of this dialog, or of one of its early ones, that has this tag.
+    pub(super) fn branch(&self, tag: &[u8]) -> Option<&Peer> {
+        let forks = self.forks.iter().map(|fork| &fork.peer);
+        forks.chain([&self.peer]).find(|peer| peer.tag.as_deref() == Some(tag))
+    }
+
+    /// The number of the last request from the side with this tag.
+    pub(super) fn remote_cseq_of(&mut self, tag: &[u8]) -> &mut Option<u32> {
+        match self.forks.iter_mut().find(|fork| fork.peer.tag.as_deref() == Some(tag)) {
+            Some(fork) => &mut fork.remote_cseq,
+            None => &mut self.remote_cseq,
+        }
+    }
+
+    /// The side with this tag is to be reached elsewhere from now on.
+    pub(super) fn retarget(&mut self, tag: &[u8], target: Uri) {
+        let forks = self.forks.iter_mut().map(|fork| &mut fork.peer);
+        for peer in forks.chain([&mut self.peer]).filter(|peer| peer.tag.as_deref() == Some(tag)) {
+            peer.target = target.clone();
+        }
     }
 
     /// Takes over what a response or request tells about the peer.
@@ -257,28 +322,13 @@ impl Leg {
         method: Method,
         sequence: u32,
     ) -> Draft {
-        let (uri, routes) = peer.route();
-        let via = exchange.via(self.flow());
-        let cseq = [format!("{sequence} ").as_bytes(), method.as_bytes()].concat();
-        let refreshes_target = matches!(method, Method::Invite | Method::Update | Method::Notify);
-        let mut draft = Draft::new(method, uri)
-            .header(HeaderName::Via, via)
-            .header(HeaderName::MaxForwards, "70")
-            .header(HeaderName::From, &self.local)
-            .header(HeaderName::To, &peer.address)
-            .header(HeaderName::CallId, &self.call_id)
-            .header(HeaderName::CSeq, cseq);
-        for route in &routes {
-            draft = draft.header(HeaderName::Route, route);
-        }
-        if refreshes_target {
-            let contact = exchange.contact(self.flow(), &self.contact_user);
-            draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, exchange.allow());
-        }
-        if let Some(supported) = exchange.supported().filter(|_| refreshes_target) {
-            draft = draft.header(HeaderName::Supported, supported);
-        }
-        draft.header(HeaderName::UserAgent, &exchange.config.user_agent)
+        let ends = Ends {
+            flow: self.flow(),
+            local: &self.local,
+            call_id: &self.call_id,
+            contact_user: &self.contact_user,
+        };
+        draft_in_dialog(exchange, &ends, peer, method, sequence)
     }
 
     /// Whether a 2xx with this number and tag has been acknowledged, and with what.
@@ -302,13 +352,54 @@ impl Leg {
 
     /// Whether this is the tag of the other side.
     pub(super) fn knows_tag(&self, tag: &[u8]) -> bool {
-        self.peer.tag.as_deref() == Some(tag)
+        self.branch(tag).is_some()
     }
 
     /// Whether the application began it.
     pub(super) fn is_outbound(&self) -> bool {
         self.info.direction == Direction::Outbound
     }
+}
+
+/// Our side of a dialog of any kind.
+pub(super) struct Ends<'a> {
+    pub(super) flow: FlowId,
+    /// Our address with our tag.
+    pub(super) local: &'a [u8],
+    pub(super) call_id: &'a [u8],
+    pub(super) contact_user: &'a str,
+}
+
+/// Begins a request inside a dialog (RFC 3261 §12.2.1.1).
+pub(super) fn draft_in_dialog(
+    exchange: &mut Exchange,
+    ends: &Ends<'_>,
+    peer: &Peer,
+    method: Method,
+    sequence: u32,
+) -> Draft {
+    let (uri, routes) = peer.route();
+    let via = exchange.via(ends.flow);
+    let cseq = [format!("{sequence} ").as_bytes(), method.as_bytes()].concat();
+    let refreshes_target = matches!(method, Method::Invite | Method::Update | Method::Notify);
+    let mut draft = Draft::new(method, uri)
+        .header(HeaderName::Via, via)
+        .header(HeaderName::MaxForwards, "70")
+        .header(HeaderName::From, ends.local)
+        .header(HeaderName::To, &peer.address)
+        .header(HeaderName::CallId, ends.call_id)
+        .header(HeaderName::CSeq, cseq);
+    for route in &routes {
+        draft = draft.header(HeaderName::Route, route);
+    }
+    if refreshes_target {
+        let contact = exchange.contact(ends.flow, ends.contact_user);
+        draft = draft.header(HeaderName::Contact, contact).header(HeaderName::Allow, exchange.allow());
+    }
+    if let Some(supported) = exchange.supported().filter(|_| refreshes_target) {
+        draft = draft.header(HeaderName::Supported, supported);
+    }
+    draft.header(HeaderName::UserAgent, &exchange.config.user_agent)
 }
 
 /// The header that answers a challenge.

@@ -52,7 +52,9 @@ impl UserAgent {
         now: Instant,
     ) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        let draft = leg.draft(&mut self.exchange, Method::Invite).extra(&offer.headers);
+        let draft = leg.draft(&mut self.exchange, Method::Invite);
+        let draft = leg.with_session(&self.exchange, draft).extra(&offer.headers);
+        let draft = if offer.sdp.is_empty() { self.exchange.without_100rel(draft) } else { draft };
         let content_type = (!offer.sdp.is_empty()).then_some("application/sdp");
         let request = draft.finish(content_type, offer.sdp.as_bytes());
         let flow = leg.flow();
@@ -106,14 +108,15 @@ impl UserAgent {
     pub(super) fn handle_offer_response(
         &mut self,
         dialog: DialogId,
-        request: Request,
+        mut request: Request,
         response: &Response,
         now: Instant,
     ) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         let is_refresh = leg.outgoing.as_ref().is_some_and(OutgoingOffer::is_refresh);
         match response.status.code() {
-            100..=199 => {}
+            100 => {}
+            101..=199 => drop(self.acknowledge_progress(dialog, response, now)),
             200..=299 => self.handle_offer_answer(dialog, &request, response, now),
             _ if leg.ended => {}
             491 => self.wait_out_glare(dialog, request, now),
@@ -121,6 +124,9 @@ impl UserAgent {
                 self.send_reinvite_again(dialog, request, (0, is_refresh), now);
             }
             481 => self.end(dialog, EndedBy::Remote, None, None, now),
+            422 if self.longer_session(dialog, &mut request, response) => {
+                self.send_reinvite_again(dialog, request, (0, is_refresh), now);
+            }
             status => self.finish_offer(dialog, status, now),
         }
     }
@@ -149,6 +155,13 @@ impl UserAgent {
         let is_refresh = leg.outgoing.take().is_some_and(|outgoing| outgoing.is_refresh());
         let (peer, ended) = (leg.peer.clone(), leg.ended);
         let sdp = wire::sdp_of(&response.headers, response.body());
+        let sdp = self.answer_of(dialog, cseq, &tag, sdp);
+        self.note_abilities(dialog, &response.headers);
+        self.adopt_session(dialog, response, now);
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        if let Some(ours) = wire::sdp_of(&request.headers, request.body()) {
+            leg.server.describe(&ours);
+        }
         let is_offer = request.body().is_empty() && sdp.is_some() && !ended;
         if is_offer {
             leg.unsent_ack = Some(UnsentAck { peer, cseq, tag, invite: request.headers.clone() });
@@ -168,6 +181,7 @@ impl UserAgent {
     pub(super) fn settle_ack(&mut self, dialog: DialogId, sdp: Option<&str>) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         if let Some(UnsentAck { peer, cseq, tag, invite }) = leg.unsent_ack.take() {
+            leg.server.describe(sdp.unwrap_or_default());
             self.acknowledge(dialog, &peer, cseq, tag, &invite, sdp);
         }
     }
@@ -203,7 +217,7 @@ impl UserAgent {
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !leg.ended) else { return };
         match leg.outgoing.take() {
             None => {}
-            Some(outgoing) if outgoing.is_refresh() => {}
+            Some(outgoing) if outgoing.is_refresh() => self.refresh_failed(dialog, status, now),
             Some(_) => self.events.push_back(Event::OfferRefused { dialog, status }),
         }
         self.send_next_offer(dialog, now);

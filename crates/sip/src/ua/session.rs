@@ -44,10 +44,11 @@ impl UserAgent {
             return self.reply(id, status, &[], now);
         }
         let cseq = wire::cseq(&request.headers).map_or(0, |(number, _)| number);
-        if leg.remote_cseq.is_some_and(|last| cseq <= last) {
+        let last = leg.remote_cseq_of(&wire::tag_of::<From>(&request.headers));
+        if last.is_some_and(|last| cseq <= last) {
             return self.reply(id, 500, &[], now);
         }
-        leg.remote_cseq = Some(cseq);
+        *last = Some(cseq);
         self.follow(dialog, flow);
         self.exchange.bind(id, dialog);
         self.note_abilities(dialog, &request.headers);
@@ -93,6 +94,10 @@ impl UserAgent {
             DialogState::Offered => return self.reply_later(id, now),
             DialogState::Answered | DialogState::Confirmed => {}
         }
+        if let Some(least) = self.session_refusal(request) {
+            return self.reply(id, 422, &[(HeaderName::MinSe, &least)], now);
+        }
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
         // Who sends the next INVITE has seen our 2xx, though its ACK was lost; but not an answer in that ACK.
         match leg.unacked.as_ref().map(|answer| answer.is_offer) {
             Some(true) => return self.reply(id, 491, &[], now),
@@ -103,6 +108,9 @@ impl UserAgent {
     }
 
     fn handle_update(&mut self, dialog: DialogId, id: TransactionId, request: &Request, now: Instant) {
+        if let Some(least) = self.session_refusal(request) {
+            return self.reply(id, 422, &[(HeaderName::MinSe, &least)], now);
+        }
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         if !request.body().is_empty() {
             return match leg.info.state {
@@ -112,9 +120,10 @@ impl UserAgent {
             };
         }
         if let Some(target) = contact(&request.headers) {
-            leg.peer.target = target;
+            leg.retarget(&wire::tag_of::<From>(&request.headers), target);
         }
-        let response = self.dialog_response(dialog, request, 200, None, None);
+        let mut response = self.dialog_response(dialog, request, 200, None, None);
+        self.agree_session(dialog, request, &mut response, now);
         self.respond_in_dialog(dialog, id, response, now);
     }
 
@@ -143,7 +152,9 @@ impl UserAgent {
         if let Some(target) = contact(&request.headers) {
             leg.peer.target = target;
         }
-        let response = self.dialog_response(dialog, &request, 200, None, Some(sdp));
+        leg.server.describe(sdp);
+        let mut response = self.dialog_response(dialog, &request, 200, None, Some(sdp));
+        self.agree_session(dialog, &request, &mut response, now);
         let bytes = self.respond_in_dialog(dialog, transaction, response, now);
         if request.method == Method::Invite {
             self.await_ack(dialog, &request, bytes, now);
@@ -162,6 +173,10 @@ impl UserAgent {
 
     fn handle_bye(&mut self, dialog: DialogId, id: TransactionId, request: &Request, now: Instant) {
         self.reply(id, 200, &[], now);
+        let tag = wire::tag_of::<From>(&request.headers);
+        if self.legs.get_mut(&dialog).is_some_and(|leg| leg.is_calling() && leg.leave_fork(&tag)) {
+            return;
+        }
         let reason = wire::text_of(&request.headers, &HeaderName::Reason);
         let state = self.legs.get(&dialog).map(|leg| leg.info.state);
         let status = (state == Some(DialogState::Offered)).then_some(487);
@@ -173,13 +188,12 @@ impl UserAgent {
 
     fn handle_info(&mut self, dialog: DialogId, id: TransactionId, request: &Request, now: Instant) {
         self.reply(id, 200, &[], now);
-        let content_type = wire::text_of(&request.headers, &HeaderName::ContentType).unwrap_or_default();
-        let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let content_type = wire::media_type(&request.headers);
         self.events.push_back(Event::Info { dialog, content_type, body: request.body().to_vec() });
     }
 
     /// Another request of the same kind is not done with yet (RFC 3261 §14.2, RFC 3311 §5.2).
-    fn reply_later(&mut self, id: TransactionId, now: Instant) {
+    pub(super) fn reply_later(&mut self, id: TransactionId, now: Instant) {
         let seconds = self.exchange.below(11).to_string();
         self.reply(id, 500, &[(HeaderName::RetryAfter, &seconds)], now);
     }
@@ -206,7 +220,8 @@ impl UserAgent {
             return false;
         };
         let Some(leg) = self.legs.get_mut(&dialog) else { return false };
-        let request = leg.draft(&mut self.exchange, Method::Update).extra(headers).finish(None, b"");
+        let draft = leg.draft(&mut self.exchange, Method::Update);
+        let request = leg.with_session(&self.exchange, draft).extra(headers).finish(None, b"");
         let flow = leg.flow();
         self.exchange.request(flow, request, Purpose::Update(dialog), now).is_some()
     }
@@ -221,25 +236,37 @@ impl UserAgent {
         self.exchange.request(flow, request, Purpose::Probe(dialog), now);
     }
 
-    /// A response to an INFO, OPTIONS or BYE of ours.
+    /// A response to an INFO, OPTIONS, UPDATE or BYE of ours.
     pub(super) fn handle_dialog_response(
         &mut self,
         purpose: Purpose,
         dialog: DialogId,
-        request: Request,
+        mut request: Request,
         response: &Response,
         now: Instant,
     ) {
+        let is_longer = self.longer_session(dialog, &mut request, response);
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
         match response.status.code() {
             100..=199 => {}
-            401 | 407 if challenged(&mut leg.auth, response) => {
+            status @ (401 | 407 | 422)
+                if is_longer || (status != 422 && challenged(&mut leg.auth, response)) =>
+            {
                 leg.local_cseq += 1;
                 let (flow, sequence) = (leg.flow(), leg.local_cseq);
                 let request = self.authorized(dialog, request);
                 self.exchange.request_again(flow, request, sequence, purpose, now);
             }
             481 => self.end(dialog, EndedBy::Remote, None, None, now),
+            200..=299 if matches!(purpose, Purpose::Update(_)) => {
+                leg.auth.accepted();
+                if let Some(target) = contact(&response.headers) {
+                    leg.retarget(&wire::tag_of::<To>(&response.headers), target);
+                }
+                self.note_abilities(dialog, &response.headers);
+                self.adopt_session(dialog, response, now);
+            }
+            status if matches!(purpose, Purpose::Update(_)) => self.refresh_failed(dialog, status, now),
             // sent by somebody on the way who did not reach the peer
             408 => {}
             _ => {

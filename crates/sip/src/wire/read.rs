@@ -155,6 +155,20 @@ pub(crate) fn thousandths(q: &str) -> Option<u16> {
     (value <= 1000).then_some(value)
 }
 
+#[cfg(feature = "server")]
+/// Seconds; a number too large for us is as good as for ever, and anything else counts as absent.
+pub(crate) fn seconds(value: &[u8]) -> Option<u32> {
+    let digits = value.trim_ascii();
+    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    is_number.then(|| std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(u32::MAX))
+}
+
+/// The media type of a message's body, lower case, without parameters.
+pub(crate) fn media_type(headers: &Headers) -> String {
+    let value = text_of(headers, &HeaderName::ContentType).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
 /// The session description a message carries.
 pub(crate) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<String> {
     let is_sdp = matches!(headers.typed::<ContentType>(), Some(Ok(t)) if t.is("application", "sdp"));
@@ -202,5 +216,18 @@ mod tests {
         assert_eq!(read(large.as_bytes(), Transport::Ws).expect_err("too large").status, 513);
         let many = format!("OPTIONS sip:a SIP/2.0\r\n{}\r\n", "Subject: x\r\n".repeat(200));
         assert_eq!(read(many.as_bytes(), Transport::Udp).expect_err("too many headers").status, 400);
+    }
+
+    #[cfg(feature = "server")]
+    #[test]
+    fn numbers_from_contacts_are_clamped() {
+        assert_eq!(seconds(b"0060"), Some(60));
+        assert_eq!(seconds(b"18446744073709551616"), Some(u32::MAX));
+        assert_eq!(seconds(b"-1"), None);
+        assert_eq!(seconds(b""), None);
+        assert_eq!(thousandths("1"), Some(1000));
+        assert_eq!(thousandths("0.75"), Some(750));
+        assert_eq!(thousandths("99"), None);
+        assert_eq!(thousandths("0.0001"), None);
     }
 }

@@ -77,6 +77,12 @@ impl Draft {
         self
     }
 
+    /// Puts a header in, in place of those of the same name.
+    pub(crate) fn replace(mut self, name: HeaderName, value: impl AsRef<[u8]>) -> Self {
+        set(&mut self.0.headers, name, value);
+        self
+    }
+
     /// Adds headers that an application names, but none that the message's structure hangs on.
     pub(crate) fn extra(mut self, headers: &[(String, String)]) -> Self {
         for (name, value) in headers {

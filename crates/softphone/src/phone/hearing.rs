@@ -52,6 +52,11 @@ impl Softphone {
             | Event::Registered { .. }
             | Event::RegistrationFailed { .. }
             | Event::Unregistered { .. }
+            | Event::Message(_)
+            | Event::Subscribe(_)
+            | Event::SubscriptionRefreshed { .. }
+            | Event::SubscriptionEnded { .. }
+            | Event::Stale { .. }
             | Event::Refer { .. }
             | Event::Pong { .. } => {}
         }

@@ -19,6 +19,13 @@ use crate::leg::telephone_event::TelephoneEvents;
 use crate::leg::{Agreed, Leg as _, Output};
 use crate::sdp::{Audio, Description, Direction, Dress, Layout, Origin, Payload, Unsupported};
 
+/// An engine, its one stream, and the payload types of that.
+struct Engine {
+    rtc: Rtc,
+    mid: Mid,
+    payloads: Vec<Payload>,
+}
+
 /// Offer and answer (RFC 3264, RFC 8829).
 impl BrowserLeg {
     /// A leg from a peer's first offer, and our answer to it, in which we do no more than `own`.
@@ -39,8 +46,9 @@ impl BrowserLeg {
         let answer = take_offer(&mut rtc, &audio.for_engine(audio.engine_mid(), &payloads))?;
         let layout = Layout::of(&description, &audio);
         let settled = Negotiation::Settled(Settled::of(&audio, codec, audio.direction));
-        let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, layout, settled, payloads, now);
+        let mut leg = BrowserLeg::new(shared, fresh, Engine { rtc, mid, payloads }, layout, settled, now);
         leg.own = own;
+        leg.codecs = codecs.clone();
         let answer = leg.dress(&answer, audio.answer_direction(own));
         leg.drain(now);
         Ok((leg, answer))
@@ -53,6 +61,7 @@ impl BrowserLeg {
         codecs: &CodecPreference,
         now: Instant,
     ) -> Result<(BrowserLeg, String), Unsupported> {
+        let allowed = codecs.clone();
         let codecs = codecs.to_offer();
         if codecs.is_empty() {
             return Err(Unsupported::NoCommonCodec);
@@ -66,7 +75,8 @@ impl BrowserLeg {
         };
         let offered = Offer { pending, codecs, direction: Direction::SendRecv };
         let (layout, offered) = (Layout::ours(&mid), Negotiation::Offered(offered));
-        let mut leg = BrowserLeg::new(shared, fresh, rtc, mid, layout, offered, payloads, now);
+        let mut leg = BrowserLeg::new(shared, fresh, Engine { rtc, mid, payloads }, layout, offered, now);
+        leg.codecs = allowed;
         let offer = leg.dress(&offer.to_sdp_string(), Direction::SendRecv);
         leg.drain(now);
         Ok((leg, offer))
@@ -112,7 +122,14 @@ impl BrowserLeg {
 
     /// The peer's answer to our offer. An answer that does not pass the gate leaves the offer standing; one that
     /// the engine does not take ends it, and what was settled before still holds.
-    pub(crate) fn accept_answer(&mut self, answer: &str, now: Instant) -> Result<Agreed, Unsupported> {
+    ///
+    /// As with an offer, another certificate means another peer connection.
+    pub(crate) fn accept_answer(
+        &mut self,
+        fresh: &Fresh,
+        answer: &str,
+        now: Instant,
+    ) -> Result<Agreed, Unsupported> {
         let (offered, before) = match &self.negotiation {
             Negotiation::Offered(offered) => (offered, None),
             Negotiation::Reoffered(offered, before) => (offered, Some(before)),
@@ -129,10 +146,7 @@ impl BrowserLeg {
         if audio.mid.is_some() && self.layout.mid().is_some() && audio.mid.as_deref() != self.layout.mid() {
             return Err(Unsupported::AnswerMismatch { what: "mid" });
         }
-        // the engine keeps its first fingerprint for good
-        if before.is_some_and(|before| before.fingerprint != audio.fingerprint) {
-            return Err(Unsupported::AnswerMismatch { what: "fingerprint" });
-        }
+        let takes_over = before.is_some_and(|before| before.fingerprint != audio.fingerprint);
         let answered = |payload: &Payload| audio.payloads.contains(payload);
         let payloads: Vec<Payload> = self.payloads.iter().copied().filter(answered).collect();
         let accepted = |codec: &Codec| {
@@ -145,6 +159,12 @@ impl BrowserLeg {
         let direction = audio.direction.within(offered.direction.mirrored());
         let settled = Settled::of(&audio, codec, direction);
         let agreed = settled.agreed;
+        if takes_over {
+            let own = offered.direction;
+            self.start_over_answered(fresh, &audio, payloads, settled, now)?;
+            self.own = own;
+            return Ok(agreed);
+        }
         let engine_answer =
             SdpAnswer::from_sdp_string(&audio.for_engine(&self.mid, &payloads)).map_err(engine)?;
         let (offered, before) = match std::mem::replace(&mut self.negotiation, Negotiation::Failed) {
@@ -227,10 +247,12 @@ impl BrowserLeg {
         codec: Codec,
         now: Instant,
     ) -> Result<(String, Agreed), Unsupported> {
-        let only = CodecPreference::Only(vec![codec]);
+        let allowed = self.codecs.clone();
         let shared = Arc::clone(&self.shared);
         let fresh = Fresh { origin: self.origin.id, ..fresh.copy() };
-        let (mut leg, answer) = BrowserLeg::accept_offer(&shared, &fresh, offer, &only, self.own, now)?;
+        let wanted = allowed.keeping(codec);
+        let (mut leg, answer) = BrowserLeg::accept_offer(&shared, &fresh, offer, &wanted, self.own, now)?;
+        leg.codecs = allowed;
         // the session is the same one to the peer's signalling
         let old_version = format!("o=- {} {} ", leg.origin.id, leg.origin.version);
         leg.origin.version = self.origin.version + 1;
@@ -240,6 +262,47 @@ impl BrowserLeg {
             return Err(Unsupported::OutOfOrder { what: "nothing was settled" });
         };
         let agreed = settled.agreed;
+        self.give_way_to(leg, now);
+        Ok((answer, agreed))
+    }
+
+    /// An answer by another certificate to a later offer of ours: whoever has taken the call over gets an engine
+    /// that knows nothing yet, under the credentials that were offered.
+    fn start_over_answered(
+        &mut self,
+        fresh: &Fresh,
+        audio: &Audio,
+        payloads: Vec<Payload>,
+        settled: Settled,
+        now: Instant,
+    ) -> Result<(), Unsupported> {
+        let offered = self.rtc.direct_api().local_ice_credentials();
+        let fresh = Fresh { ufrag: offered.ufrag, password: offered.pass, ..fresh.copy() };
+        let mut rtc = self.shared.engine(&fresh, &payloads, now);
+        let mut changes = rtc.sdp_api();
+        let mid = changes.add_media(MediaKind::Audio, EngineDirection::SendRecv, None, None, None);
+        let Some((_, pending)) = changes.apply() else {
+            return Err(Unsupported::Engine { what: "nothing to offer".into() });
+        };
+        let answer = SdpAnswer::from_sdp_string(&audio.for_engine(&mid, &payloads)).map_err(engine)?;
+        rtc.sdp_api().accept_answer(pending, answer).map_err(engine)?;
+        // it is promised in the offer
+        let promised = self.rtc.direct_api().stream_tx_by_mid(self.mid, None).map(|stream| stream.ssrc());
+        if let Some(ssrc) = promised {
+            rtc.direct_api().reset_stream_tx(mid, None, ssrc, None);
+        }
+        let (layout, settled) = (self.layout.clone(), Negotiation::Settled(settled));
+        let engine = Engine { rtc, mid, payloads };
+        let mut leg = BrowserLeg::new(&Arc::clone(&self.shared), &fresh, engine, layout, settled, now);
+        leg.origin = self.origin.clone();
+        leg.codecs = self.codecs.clone();
+        leg.drain(now);
+        self.give_way_to(leg, now);
+        Ok(())
+    }
+
+    /// Lets `leg` be this leg from now on.
+    fn give_way_to(&mut self, mut leg: BrowserLeg, now: Instant) {
         let was_up = self.link == Link::Up;
         self.close(now);
         leg.reception = std::mem::take(&mut self.reception);
@@ -252,19 +315,17 @@ impl BrowserLeg {
         self.outbox.append(&mut leg.outbox);
         std::mem::swap(&mut self.outbox, &mut leg.outbox);
         *self = leg;
-        Ok((answer, agreed))
     }
 
     fn new(
         shared: &Arc<Shared>,
         fresh: &Fresh,
-        rtc: Rtc,
-        mid: Mid,
+        engine: Engine,
         layout: Layout,
         negotiation: Negotiation,
-        payloads: Vec<Payload>,
         now: Instant,
     ) -> BrowserLeg {
+        let Engine { rtc, mid, payloads } = engine;
         let unspecified = std::net::SocketAddr::from(([0, 0, 0, 0], 9));
         let address = shared.candidates.first().copied().unwrap_or(unspecified);
         BrowserLeg {
@@ -272,6 +333,7 @@ impl BrowserLeg {
             rtc,
             mid,
             origin: Origin { id: fresh.origin, version: 0, address },
+            codecs: CodecPreference::Any,
             layout,
             own: Direction::SendRecv,
             negotiation,

@@ -49,7 +49,7 @@ impl RtpLeg {
             direction: Direction::SendRecv,
             sections: vec![None],
         };
-        let mut leg = RtpLeg::new(setup, Negotiation::Offered(nothing), now);
+        let mut leg = RtpLeg::new(setup, codecs, Negotiation::Offered(nothing), now);
         let answer = leg.answer(setup.fresh, audio, codec, now);
         Ok((leg, answer))
     }
@@ -60,6 +60,7 @@ impl RtpLeg {
         codecs: &CodecPreference,
         now: Instant,
     ) -> Result<(RtpLeg, String), Unsupported> {
+        let allowed = codecs;
         let codecs = codecs.to_offer();
         if codecs.is_empty() {
             return Err(Unsupported::NoCommonCodec);
@@ -72,7 +73,7 @@ impl RtpLeg {
         let payloads = plain_payloads(&codecs, &[]);
         let (direction, sections) = (Direction::SendRecv, vec![None]);
         let offered = Offer { codecs, payloads, profile, crypto, direction, sections };
-        let mut leg = RtpLeg::new(setup, Negotiation::Offered(offered.clone()), now);
+        let mut leg = RtpLeg::new(setup, allowed, Negotiation::Offered(offered.clone()), now);
         let offer = leg.write(&offered, false);
         leg.receives = offered.payloads;
         Ok((leg, offer))
@@ -88,12 +89,11 @@ impl RtpLeg {
             return Err(Unsupported::OutOfOrder { what: "an offer of ours waits for its answer" });
         };
         let settled = settled.clone();
-        let mut codecs_offered = codecs.to_offer();
-        if *codecs == CodecPreference::Any {
+        let codecs_offered = match codecs {
             // a hold shall not change the codec
-            let in_use = settled.agreed.codec;
-            codecs_offered.sort_by_key(|codec| *codec != in_use);
-        }
+            CodecPreference::Any => codecs.keeping(settled.agreed.codec).to_offer(),
+            CodecPreference::Only(_) => codecs.to_offer(),
+        };
         if codecs_offered.is_empty() {
             return Err(Unsupported::NoCommonCodec);
         }
@@ -196,7 +196,8 @@ impl RtpLeg {
         Ok(agreed)
     }
 
-    /// A later offer of the peer: hold, resume, or another device. On an error the media goes on as before.
+    /// A later offer of the peer: hold, resume, or another device. Its codec stays, where that is on offer. On an
+    /// error the media goes on as before.
     pub(crate) fn accept_reoffer(
         &mut self,
         fresh: &Fresh,
@@ -206,12 +207,10 @@ impl RtpLeg {
         let Negotiation::Settled(Settled { agreed, protection, .. }) = &self.negotiation else {
             return Err(Unsupported::OutOfOrder { what: "an offer of ours waits for its answer" });
         };
-        let codec = agreed.codec;
+        let in_use = agreed.codec;
         let secure = if protection.is_some() { Sdes::Required } else { self.secure };
         let audio = PlainAudio::find(&Description::parse(offer)?, secure)?;
-        if !audio.codecs().contains(&codec) {
-            return Err(Unsupported::NoCommonCodec);
-        }
+        let codec = self.codecs.keeping(in_use).choose(&audio.codecs()).ok_or(Unsupported::NoCommonCodec)?;
         let answer = self.answer(fresh, &audio, codec, now);
         let agreed = self.agreed().ok_or(Unsupported::OutOfOrder { what: "nothing was settled" })?;
         self.interrupt_after_negotiation(now);
@@ -286,7 +285,7 @@ impl RtpLeg {
         self.outgoing.splice.interrupt();
     }
 
-    fn new(setup: &Setup<'_>, negotiation: Negotiation, now: Instant) -> RtpLeg {
+    fn new(setup: &Setup<'_>, codecs: &CodecPreference, negotiation: Negotiation, now: Instant) -> RtpLeg {
         let Fresh { origin, ssrc, key, first_sequence, first_timestamp, .. } = setup.fresh;
         let mut rtcp_local = setup.local;
         rtcp_local.set_port(setup.local.port() + 1);
@@ -296,6 +295,7 @@ impl RtpLeg {
         RtpLeg {
             origin: Origin { id: *origin, version: 0, address: setup.local },
             secure: setup.secure,
+            codecs: codecs.clone(),
             own: Direction::SendRecv,
             negotiation,
             receives: Vec::new(),

@@ -39,7 +39,7 @@ fn read(id: TransactionId, flow: FlowId, request: &Request) -> Result<RegisterRe
     let to = wire::address::<To>(headers).filter(|to| to.uri.scheme().is_sip()).ok_or(400_u16)?;
     let from = wire::address::<From>(headers).ok_or(400_u16)?;
     let (cseq, _) = wire::cseq(headers).ok_or(400_u16)?;
-    let expires = headers.value(&HeaderName::Expires).and_then(|value| seconds(&value));
+    let expires = headers.value(&HeaderName::Expires).and_then(|value| wire::seconds(&value));
     let mut contacts = Vec::new();
     let mut wildcard = false;
     for header in headers.get_all(&HeaderName::Contact) {
@@ -77,32 +77,8 @@ fn binding(contact: &Address) -> ContactBinding {
     let text = |name| contact.param(name).map(wire::display);
     ContactBinding {
         uri: uri_text(&contact.uri),
-        expires: contact.param("expires").and_then(seconds),
+        expires: contact.param("expires").and_then(wire::seconds),
         instance: text("+sip.instance").map(|id| id.trim_matches(['<', '>', '"', ' ']).to_owned()),
         q: text("q").and_then(|q| wire::thousandths(&q)),
-    }
-}
-
-/// Seconds; a number too large for us is as good as for ever, and anything else counts as absent.
-fn seconds(value: &[u8]) -> Option<u32> {
-    let digits = value.trim_ascii();
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    is_number.then(|| std::str::from_utf8(digits).ok().and_then(|d| d.parse().ok()).unwrap_or(u32::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_from_contacts_are_clamped() {
-        assert_eq!(seconds(b"0060"), Some(60));
-        assert_eq!(seconds(b"18446744073709551616"), Some(u32::MAX));
-        assert_eq!(seconds(b"-1"), None);
-        assert_eq!(seconds(b""), None);
-        assert_eq!(wire::thousandths("1"), Some(1000));
-        assert_eq!(wire::thousandths("0.75"), Some(750));
-        assert_eq!(wire::thousandths("99"), None);
-        assert_eq!(wire::thousandths("0.0001"), None);
     }
 }
