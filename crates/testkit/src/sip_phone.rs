@@ -10,6 +10,7 @@ use sip::{
 };
 use timing::{Duration, Instant};
 
+use crate::carrier::Registrar;
 use crate::world::{PASSWORD, World};
 
 const PACKET: Duration = Duration::from_millis(20);
@@ -24,6 +25,13 @@ pub struct SipPhone {
     pub events: Vec<Event>,
     /// Whether it takes each call at once.
     pub picks_up: bool,
+    /// Whom its calls come from; itself, unless a story says otherwise.
+    pub calls_as: String,
+    /// How it refuses each call, with these headers.
+    pub refuses: Option<(u16, Vec<(String, String)>)>,
+    /// Whether nothing reaches it.
+    pub is_deaf: bool,
+    pub(crate) registrar: Option<Registrar>,
     pub(crate) flow: FlowId,
     name: String,
     ip: [u8; 4],
@@ -55,7 +63,8 @@ impl SipPhone {
             server: false,
         });
         agent.open_flow(flow, Transport::Udp, Owner::Unproved, now);
-        agent.register(
+        let mut phone = SipPhone::with(agent, name, number, flow, now);
+        phone.agent.register(
             OutboundRegister {
                 flow,
                 user: name.into(),
@@ -67,10 +76,18 @@ impl SipPhone {
             },
             now,
         );
+        phone
+    }
+
+    pub(crate) fn with(agent: UserAgent, name: &str, number: u8, flow: FlowId, now: Instant) -> Self {
         SipPhone {
             agent,
             events: Vec::new(),
             picks_up: false,
+            calls_as: name.into(),
+            refuses: None,
+            is_deaf: false,
+            registrar: None,
             flow,
             name: name.into(),
             ip: [127, 0, 1, number],
@@ -104,7 +121,7 @@ impl SipPhone {
         self.heard.iter().rev().take_while(move |(at, _)| *at >= since).map(|(_, voice)| voice.as_slice())
     }
 
-    fn new_sound(&mut self) -> Sound {
+    pub(crate) fn new_sound(&mut self) -> Sound {
         self.next_port += 2;
         Sound {
             address: SocketAddr::from((self.ip, self.next_port)),
@@ -120,6 +137,9 @@ impl SipPhone {
             Event::Invite(invite) => {
                 let mut sound = self.new_sound();
                 sound.hear_of(invite.sdp.as_deref());
+                if let Some((status, headers)) = self.refuses.clone() {
+                    return self.agent.refuse_with(invite.dialog, status, None, headers, now);
+                }
                 self.sounds.insert(invite.dialog, sound);
                 self.agent.progress(invite.dialog, 180, None, now);
                 if self.picks_up || invite.auto_answer {
@@ -145,6 +165,7 @@ impl SipPhone {
                 self.agent.ack(*dialog, &answer, now);
             }
             Event::Ended { dialog, .. } => drop(self.sounds.remove(dialog)),
+            Event::Register(request) => self.registered(request.clone(), now),
             _ => {}
         }
     }
@@ -271,7 +292,7 @@ impl World {
         let invite = OutboundInvite {
             flow: phone.flow,
             target: format!("sip:{number}@default"),
-            from_user: phone.name.clone(),
+            from_user: phone.calls_as.clone(),
             from_host: "default".into(),
             to_user: number.into(),
             to_host: "default".into(),
@@ -395,7 +416,8 @@ impl World {
 
     pub(crate) fn tell_sip_phone(&mut self, flow: FlowId, bytes: &[u8]) {
         let now = self.now;
-        if let Some(phone) = self.sip_phones.values_mut().find(|phone| phone.flow == flow) {
+        let phone = self.sip_phones.values_mut().find(|phone| phone.flow == flow && !phone.is_deaf);
+        if let Some(phone) = phone {
             phone.agent.handle_message(flow, bytes, now);
             phone.drain(now);
         }
