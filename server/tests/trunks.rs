@@ -75,7 +75,8 @@ async fn hears_itself(peer: &mut Peer) {
 fn transit(pbx: u16, carrier: u16, rest: &str) -> String {
     let pbx = trunk("pbx", pbx, "transport = \"udp\"");
     let carrier = trunk("carrier", carrier, rest);
-    let route = "[[route]]\nname = \"out\"\npatterns = [\"+33\"]\ntrunks = [\"carrier\"]\nfrom_trunks = [\"pbx\"]\n";
+    let route =
+        "[[route]]\nname = \"out\"\npatterns = [\"+33\"]\ntrunks = [\"carrier\"]\nfrom_trunks = [\"pbx\"]\n";
     format!("{pbx}{carrier}{route}{ECHO}")
 }
 
@@ -104,7 +105,8 @@ async fn a_peer_by_udp_is_found_and_its_caller_hears_himself() {
 async fn a_trunk_by_udp_needs_no_listening_socket() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
-    let settings = trunk("own socket", port, "transport = \"udp\"\nstun = true\nkeep_alive_seconds = 1") + ECHO;
+    let settings =
+        trunk("own socket", port, "transport = \"udp\"\nstun = true\nkeep_alive_seconds = 1") + ECHO;
     let (_dir, _server) = started(&settings, |config| config.sip.udp = Some(Vec::new())).await;
     let mut peer = udp_peer(socket).await;
     hears_itself(&mut peer).await;
@@ -160,7 +162,8 @@ impl Authority {
 
     fn acceptor(&self, name: &str, expired: bool) -> tokio_rustls::TlsAcceptor {
         let (chain, key) = self.certify(name, expired);
-        let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let config =
+            rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
         tokio_rustls::TlsAcceptor::from(Arc::new(config))
     }
 }
@@ -177,7 +180,8 @@ async fn a_peer_by_tls_must_bear_its_name_by_whom_we_trust() {
     std::fs::write(&ca, &trusted.pem).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let rest = format!("transport = \"tls\"\ncertificate_name = \"sip.carrier.test\"\nca = \"{}\"", ca.display());
+    let rest =
+        format!("transport = \"tls\"\ncertificate_name = \"sip.carrier.test\"\nca = \"{}\"", ca.display());
     let (_dir, server) = started(&(trunk("by tls", port, &rest) + ECHO), |_| ()).await;
     for acceptor in [
         trusted.acceptor("sip.other.test", false),
@@ -282,7 +286,8 @@ async fn sipp_is_a_carrier_and_its_sound_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let port = carrier.to_string();
     let arguments = ["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
-    let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let sipp =
+        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;
     peer.run_for(Duration::from_millis(300)).await;
@@ -305,7 +310,8 @@ async fn known_by_address(port: u16) -> (tempfile::TempDir, Server) {
 
 fn sipp_calls(dir: &Path, server: SocketAddr, port: u16, transport: &str, number: &str) -> Tool {
     let (server, port) = (server.to_string(), port.to_string());
-    let (sound, arguments) = (free_pair().to_string(), ["-sn", "uac", "-s", number, "-i", "127.0.0.1", "-p", &port]);
+    let (sound, arguments) =
+        (free_pair().to_string(), ["-sn", "uac", "-s", number, "-i", "127.0.0.1", "-p", &port]);
     let more = ["-mp", &sound, "-t", transport, "-m", "1", "-d", "500", "-nostdin", "-trace_msg", &server];
     Tool::start("sipp", dir, &[&arguments[..], &more[..]].concat())
 }
@@ -330,7 +336,11 @@ async fn sipp_from_elsewhere_is_asked_who_it_is() {
         let (to, from) = (to.to_string(), from.to_string());
         let scenario = scenario.to_str().unwrap();
         let arguments = ["-sf", scenario, "-s", "+33144500219", "-i", "127.0.0.1", "-p", &from];
-        let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-t", transport, "-m", "1", "-nostdin", &to]].concat());
+        let sipp = Tool::start(
+            "sipp",
+            dir.path(),
+            &[&arguments[..], &["-t", transport, "-m", "1", "-nostdin", &to]].concat(),
+        );
         sipp.succeeds(dir.path()).await;
     }
 }
@@ -457,7 +467,8 @@ async fn kamailio_registers_us_and_carries_our_calls_to_sipp() {
     let dir = tempfile::tempdir().unwrap();
     let port = carrier.to_string();
     let arguments = ["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
-    let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let sipp =
+        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
     let settings = transit(socket.local_addr().unwrap().port(), kamailio.port, AT_KAMAILIO);
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;

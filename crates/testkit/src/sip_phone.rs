@@ -104,6 +104,14 @@ impl SipPhone {
         self.sounds.keys().copied().collect()
     }
 
+    /// A dialog in which it talks.
+    pub fn established(&self) -> Option<DialogId> {
+        let is_up = |dialog: &&DialogId| {
+            self.agent.dialog(**dialog).is_some_and(|info| info.state == sip::DialogState::Confirmed)
+        };
+        self.sounds.keys().find(is_up).copied()
+    }
+
     /// The statuses and causes of calls that were refused to it, and `None` for those that ended otherwise.
     pub fn refusals(&self) -> Vec<Option<u16>> {
         let status = |event: &Event| match event {
@@ -121,7 +129,7 @@ impl SipPhone {
         self.heard.iter().rev().take_while(move |(at, _)| *at >= since).map(|(_, voice)| voice.as_slice())
     }
 
-    pub(crate) fn new_sound(&mut self) -> Sound {
+    fn new_sound(&mut self) -> Sound {
         self.next_port += 2;
         Sound {
             address: SocketAddr::from((self.ip, self.next_port)),

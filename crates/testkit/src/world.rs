@@ -209,6 +209,21 @@ impl World {
         self.exchange();
     }
 
+    /// The user's phone does as told, if it can now.
+    pub fn tries(&mut self, name: &str, command: PhoneCommand) -> bool {
+        let now = self.now;
+        let taken = self.browser_mut(name).phone.handle_command(command, now).is_ok();
+        self.exchange();
+        taken
+    }
+
+    /// The page's SIP connection is gone, if it had one.
+    pub fn loses_socket_if_open(&mut self, page: &str) {
+        if self.browser(page).flow.is_some() {
+            self.loses_socket(page);
+        }
+    }
+
     /// A CTI command.
     ///
     /// # Errors

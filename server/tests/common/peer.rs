@@ -270,9 +270,14 @@ fn decode(byte: u8) -> i16 {
 #[test]
 fn the_tone_is_told_from_noise() {
     let tone: Vec<f64> = (0..4_000)
-        .map(|at| f64::from(decode(encode(((f64::from(at) * TONE * std::f64::consts::TAU / RATE).sin() * 8_000.0) as i16))))
+        .map(|at| {
+            f64::from(decode(encode(
+                ((f64::from(at) * TONE * std::f64::consts::TAU / RATE).sin() * 8_000.0) as i16,
+            )))
+        })
         .collect();
     assert!(share_of_tone(&tone) > 0.95, "{}", share_of_tone(&tone));
-    let noise: Vec<f64> = (0..4_000_u32).map(|at| f64::from((at.wrapping_mul(2_654_435_761) >> 16) as i16)).collect();
+    let noise: Vec<f64> =
+        (0..4_000_u32).map(|at| f64::from((at.wrapping_mul(2_654_435_761) >> 16) as i16)).collect();
     assert!(share_of_tone(&noise) < 0.1, "{}", share_of_tone(&noise));
 }
