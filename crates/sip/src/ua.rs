@@ -210,11 +210,18 @@ impl UserAgent {
     }
 
     /// Sends a provisional response, 101 to 199, to a call that comes in.
+    ///
+    /// It is repeated until the caller acknowledges it where the caller requires that, and where the caller
+    /// can do so and there is a session description (RFC 3262). The first description that travels so is the
+    /// answer to the caller's offer, or our offer where it had none: [`Event::OfferAnswered`] brings its answer.
     pub fn progress(&mut self, dialog: DialogId, status: u16, sdp: Option<String>, now: Instant) {
         self.send_progress(dialog, status, sdp, now);
     }
 
     /// Answers a call that comes in with 200, which is repeated until its ACK comes or 64·T1 are over.
+    ///
+    /// It waits for a [`progress`](Self::progress) with a session description that is not acknowledged, and
+    /// carries no description where the session is agreed upon by then.
     ///
     /// # Errors
     /// [`WrongState`] unless the call waits for its answer.

@@ -45,7 +45,8 @@ impl UserAgent {
                 self.finish_offer(dialog, status, now);
             }
             Purpose::Server(purpose) => self.handle_server_timeout(purpose, now),
-            Purpose::Update(dialog) => self.refresh_failed(dialog, 408, now),
+            // a flow that is gone says nothing of the peer: the next refresh may find it on another
+            Purpose::Update(dialog) => self.refresh_failed(dialog, if flow_gone { 500 } else { 408 }, now),
             Purpose::Register(id) if !flow_gone => self.fail_registration(id, None, "no response"),
             Purpose::Register(_)
             | Purpose::Info(_)

@@ -23,7 +23,7 @@ pub(super) const AUTO_ANSWER: &str = "xivo-autoanswer";
 impl UserAgent {
     /// Refuses what no transaction should be made for; hands on the rest.
     pub(super) fn receive_request(&mut self, flow: FlowId, mut request: Request, now: Instant) {
-        if let Some(remote) = self.exchange.remote(flow) {
+        if let Some(remote) = self.exchange.remote(flow).filter(|_| cfg!(feature = "server")) {
             wire::note_source(&mut request.headers, remote);
         }
         let findings = sipx_sip::validate_request(&request);
@@ -137,7 +137,11 @@ impl UserAgent {
         if let Some(status) = refusal {
             return self.reply(id, status, &[], now);
         }
-        let (Ok(authorization), Ok(replaces)) = (authorization(request), replaces(headers)) else {
+        // a phone asks nobody who he is, and replaces nothing
+        let is_server = self.exchange.is_server();
+        let authorization = if is_server { authorization(request) } else { Ok(None) };
+        let replaces = if is_server { replaces(headers) } else { Ok(None) };
+        let (Ok(authorization), Ok(replaces)) = (authorization, replaces) else {
             return self.reply(id, 400, &[], now);
         };
         if !self.accepts_body(id, request, now) {

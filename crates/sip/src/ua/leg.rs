@@ -261,16 +261,12 @@ impl Leg {
         let peer = self.peer.clone();
         let (sequence, cnonce) = (self.local_cseq, exchange.token());
         let (uri, _) = peer.route();
-        let authorization = self.auth.header(
-            &String::from_utf8_lossy(method.as_bytes()),
-            &String::from_utf8_lossy(&uri.to_bytes()),
-            &cnonce,
-        );
+        let (method_name, uri) = (String::from_utf8_lossy(method.as_bytes()).into_owned(), uri.to_bytes());
+        let answers = self.auth.headers(&method_name, &String::from_utf8_lossy(&uri), &cnonce);
         let draft = self.draft_to(exchange, &peer, method, sequence);
-        match authorization {
-            Some((from, value)) => draft.header(authorization_header(from), value),
-            None => draft,
-        }
+        answers
+            .into_iter()
+            .fold(draft, |draft, (from, value)| draft.header(authorization_header(from), value))
     }
 
     /// Begins a request to this peer, which need not be the dialog's: a fork may have answered too.
