@@ -14,7 +14,7 @@ use switch::{
 };
 
 use crate::config::{self, CodecName, Config, Dtmf, IdentifyBy, NumberPattern, Ringing, Srtp, TrunkTransport};
-use crate::signalling::{Callers, Connection, House, SystemDns, Trunked, Trust, keep_trunk};
+use crate::signalling::{Callers, Connection, House, SystemDns, Trust, UdpPort, UdpPorts, keep_trunk};
 
 /// The number of the echo test.
 const ECHO: &str = "*55";
@@ -25,8 +25,8 @@ pub struct Outside {
     pub plan: Plan,
     /// For those who connect.
     pub connections: Vec<Connection>,
-    /// For those who listen.
-    pub trunked: Trunked,
+    /// Who proves himself by certificate when he connects to us.
+    pub callers: Callers,
 }
 
 /// Lays the settings over what the store has.
@@ -70,10 +70,7 @@ pub async fn read(config: &Config, store: &dyn Store) -> anyhow::Result<Outside>
     let callers = by_name.filter_map(|trunk| Some((certificate_name(trunk), trunk.ca.as_deref()?)));
     Ok(Outside {
         plan,
-        trunked: Trunked {
-            callers: Callers::new(callers)?,
-            by_udp: trunks.iter().any(|trunk| matches!(trunk.transport, None | Some(TrunkTransport::Udp))),
-        },
+        callers: Callers::new(callers)?,
         connections: trunks
             .iter()
             .map(|trunk| connection(trunk, ids[&trunk.name]).with_context(|| format!("trunk {:?}", trunk.name)))
@@ -82,13 +79,27 @@ pub async fn read(config: &Config, store: &dyn Store) -> anyhow::Result<Outside>
 }
 
 /// Keeps all trunks connected until the server stops.
-pub fn connect(connections: Vec<Connection>, house: impl FnOnce(Arc<SystemDns>) -> House) {
+///
+/// By UDP two trunks to one host cannot be told apart on one socket of ours, so that each but the first has its own.
+pub fn connect(
+    connections: Vec<Connection>,
+    ports: &UdpPorts,
+    house: impl Fn(Arc<SystemDns>, Vec<UdpPort>) -> House,
+) {
     if connections.is_empty() {
         return;
     }
-    let house = house(Arc::new(SystemDns::new()));
+    let dns = Arc::new(SystemDns::new());
+    let mut hosts = BTreeSet::new();
     for connection in connections {
-        tokio::spawn(keep_trunk(connection, house.clone()));
+        let by_udp = matches!(connection.transport, None | Some(Transport::Udp));
+        let is_first = by_udp && hosts.insert(connection.host.clone());
+        let ports = match by_udp {
+            true if is_first && !ports.shared.is_empty() => ports.shared.clone(),
+            true => ports.own.open(),
+            false => Vec::new(),
+        };
+        tokio::spawn(keep_trunk(connection, house(dns.clone(), ports)));
     }
 }
 

@@ -50,6 +50,8 @@ fn trunk(name: &str, port: u16, rest: &str) -> String {
 /// One of our numbers that the echo test answers.
 const ECHO: &str = "[[number]]\nnumber = \"+33144500219\"\nto = \"echo\"\n";
 
+const BY_ADDRESS: &str = "transport = \"udp\"\nidentify = \"address\"";
+
 /// Waits until the server's figures say that of a trunk.
 async fn stands(server: &Server, trunk: &str, up: bool) {
     let line = format!("hotdesk_trunk_up{{trunk=\"{trunk}\"}} {}", u8::from(up));
@@ -73,7 +75,7 @@ async fn hears_itself(peer: &mut Peer) {
 
 /// Two UDP trunks: the first peer's callers may go out by the second.
 fn transit(pbx: u16, carrier: u16, rest: &str) -> String {
-    let pbx = trunk("pbx", pbx, "transport = \"udp\"");
+    let pbx = trunk("pbx", pbx, BY_ADDRESS);
     let carrier = trunk("carrier", carrier, rest);
     let route = "[[route]]\nname = \"out\"\npatterns = [\"+33\"]\ntrunks = [\"carrier\"]\nfrom_trunks = [\"pbx\"]\n";
     format!("{pbx}{carrier}{route}{ECHO}")
@@ -91,7 +93,7 @@ async fn udp_peer(socket: UdpSocket) -> Peer {
 async fn a_peer_by_udp_is_found_and_its_caller_hears_himself() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
-    let settings = trunk("by udp", port, "transport = \"udp\"") + ECHO;
+    let settings = trunk("by udp", port, BY_ADDRESS) + ECHO;
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;
     peer.run_for(Duration::from_millis(300)).await;
@@ -104,7 +106,7 @@ async fn a_peer_by_udp_is_found_and_its_caller_hears_himself() {
 async fn a_trunk_by_udp_needs_no_listening_socket() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
-    let settings = trunk("own socket", port, "transport = \"udp\"\nstun = true\nkeep_alive_seconds = 1") + ECHO;
+    let settings = trunk("own socket", port, &format!("{BY_ADDRESS}\nstun = true\nkeep_alive_seconds = 1")) + ECHO;
     let (_dir, _server) = started(&settings, |config| config.sip.udp = Some(Vec::new())).await;
     let mut peer = udp_peer(socket).await;
     hears_itself(&mut peer).await;
@@ -491,7 +493,7 @@ async fn a_wrong_password_leaves_the_trunk_down() {
     let wrong = AT_KAMAILIO.replace("\"secret\"", "\"guessed\"");
     let (_home, server) = started(&trunk("wrong", kamailio.port, &wrong), |_| ()).await;
     let refused = async {
-        let line = "hotdesk_trunk_registrations_failed_total{trunk=\"wrong\"} 1";
+        let line = "hotdesk_trunk_refused_us_total{trunk=\"wrong\"} 1";
         while !server.get("/metrics").await.text().await.unwrap().contains(line) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

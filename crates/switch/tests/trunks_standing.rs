@@ -72,6 +72,7 @@ fn a_challenge_to_anything_else_gets_no_password_of_another_realm() {
     world.sip_phone_dials("desk-alice", "0144509999");
     world.run_until(|world| world.sip_phone_rings("two"));
     assert_eq!(asked(&mut world, "one").len(), 1, "once, and not again with an answer");
+    assert!(world.facts.contains(&Fact::TrunkRefusedUs { trunk: ONE, status: Some(401) }), "an alarm");
     assert!(world.sip_phone("one").events.iter().all(|event| {
         !matches!(event, sip::Event::Invite(invite) if invite.authorization.is_some())
     }));
