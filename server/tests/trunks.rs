@@ -50,6 +50,8 @@ fn trunk(name: &str, port: u16, rest: &str) -> String {
 /// One of our numbers that the echo test answers.
 const ECHO: &str = "[[number]]\nnumber = \"+33144500219\"\nto = \"echo\"\n";
 
+const BY_ADDRESS: &str = "transport = \"udp\"\nidentify = \"address\"";
+
 /// Waits until the server's figures say that of a trunk.
 async fn stands(server: &Server, trunk: &str, up: bool) {
     let line = format!("hotdesk_trunk_up{{trunk=\"{trunk}\"}} {}", u8::from(up));
@@ -73,10 +75,9 @@ async fn hears_itself(peer: &mut Peer) {
 
 /// Two UDP trunks: the first peer's callers may go out by the second.
 fn transit(pbx: u16, carrier: u16, rest: &str) -> String {
-    let pbx = trunk("pbx", pbx, "transport = \"udp\"");
+    let pbx = trunk("pbx", pbx, BY_ADDRESS);
     let carrier = trunk("carrier", carrier, rest);
-    let route =
-        "[[route]]\nname = \"out\"\npatterns = [\"+33\"]\ntrunks = [\"carrier\"]\nfrom_trunks = [\"pbx\"]\n";
+    let route = "[[route]]\nname = \"out\"\npatterns = [\"+33\"]\ntrunks = [\"carrier\"]\nfrom_trunks = [\"pbx\"]\n";
     format!("{pbx}{carrier}{route}{ECHO}")
 }
 
@@ -92,7 +93,7 @@ async fn udp_peer(socket: UdpSocket) -> Peer {
 async fn a_peer_by_udp_is_found_and_its_caller_hears_himself() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
-    let settings = trunk("by udp", port, "transport = \"udp\"") + ECHO;
+    let settings = trunk("by udp", port, BY_ADDRESS) + ECHO;
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;
     peer.run_for(Duration::from_millis(300)).await;
@@ -105,8 +106,7 @@ async fn a_peer_by_udp_is_found_and_its_caller_hears_himself() {
 async fn a_trunk_by_udp_needs_no_listening_socket() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
-    let settings =
-        trunk("own socket", port, "transport = \"udp\"\nstun = true\nkeep_alive_seconds = 1") + ECHO;
+    let settings = trunk("own socket", port, &format!("{BY_ADDRESS}\nstun = true\nkeep_alive_seconds = 1")) + ECHO;
     let (_dir, _server) = started(&settings, |config| config.sip.udp = Some(Vec::new())).await;
     let mut peer = udp_peer(socket).await;
     hears_itself(&mut peer).await;
@@ -162,8 +162,7 @@ impl Authority {
 
     fn acceptor(&self, name: &str, expired: bool) -> tokio_rustls::TlsAcceptor {
         let (chain, key) = self.certify(name, expired);
-        let config =
-            rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
         tokio_rustls::TlsAcceptor::from(Arc::new(config))
     }
 }
@@ -180,8 +179,7 @@ async fn a_peer_by_tls_must_bear_its_name_by_whom_we_trust() {
     std::fs::write(&ca, &trusted.pem).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let rest =
-        format!("transport = \"tls\"\ncertificate_name = \"sip.carrier.test\"\nca = \"{}\"", ca.display());
+    let rest = format!("transport = \"tls\"\ncertificate_name = \"sip.carrier.test\"\nca = \"{}\"", ca.display());
     let (_dir, server) = started(&(trunk("by tls", port, &rest) + ECHO), |_| ()).await;
     for acceptor in [
         trusted.acceptor("sip.other.test", false),
@@ -286,8 +284,7 @@ async fn sipp_is_a_carrier_and_its_sound_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let port = carrier.to_string();
     let arguments = ["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
-    let sipp =
-        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;
     peer.run_for(Duration::from_millis(300)).await;
@@ -310,8 +307,7 @@ async fn known_by_address(port: u16) -> (tempfile::TempDir, Server) {
 
 fn sipp_calls(dir: &Path, server: SocketAddr, port: u16, transport: &str, number: &str) -> Tool {
     let (server, port) = (server.to_string(), port.to_string());
-    let (sound, arguments) =
-        (free_pair().to_string(), ["-sn", "uac", "-s", number, "-i", "127.0.0.1", "-p", &port]);
+    let (sound, arguments) = (free_pair().to_string(), ["-sn", "uac", "-s", number, "-i", "127.0.0.1", "-p", &port]);
     let more = ["-mp", &sound, "-t", transport, "-m", "1", "-d", "500", "-nostdin", "-trace_msg", &server];
     Tool::start("sipp", dir, &[&arguments[..], &more[..]].concat())
 }
@@ -336,11 +332,7 @@ async fn sipp_from_elsewhere_is_asked_who_it_is() {
         let (to, from) = (to.to_string(), from.to_string());
         let scenario = scenario.to_str().unwrap();
         let arguments = ["-sf", scenario, "-s", "+33144500219", "-i", "127.0.0.1", "-p", &from];
-        let sipp = Tool::start(
-            "sipp",
-            dir.path(),
-            &[&arguments[..], &["-t", transport, "-m", "1", "-nostdin", &to]].concat(),
-        );
+        let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-t", transport, "-m", "1", "-nostdin", &to]].concat());
         sipp.succeeds(dir.path()).await;
     }
 }
@@ -467,8 +459,7 @@ async fn kamailio_registers_us_and_carries_our_calls_to_sipp() {
     let dir = tempfile::tempdir().unwrap();
     let port = carrier.to_string();
     let arguments = ["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
-    let sipp =
-        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
     let settings = transit(socket.local_addr().unwrap().port(), kamailio.port, AT_KAMAILIO);
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;
@@ -502,7 +493,7 @@ async fn a_wrong_password_leaves_the_trunk_down() {
     let wrong = AT_KAMAILIO.replace("\"secret\"", "\"guessed\"");
     let (_home, server) = started(&trunk("wrong", kamailio.port, &wrong), |_| ()).await;
     let refused = async {
-        let line = "hotdesk_trunk_registrations_failed_total{trunk=\"wrong\"} 1";
+        let line = "hotdesk_trunk_refused_us_total{trunk=\"wrong\"} 1";
         while !server.get("/metrics").await.text().await.unwrap().contains(line) {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }

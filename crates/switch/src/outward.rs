@@ -364,6 +364,9 @@ impl Switch {
     pub(crate) fn trunk_refused(&mut self, leg_id: LegId, by: &EndedBy, now: Instant) -> bool {
         let Some(leg) = self.legs.get(&leg_id) else { return false };
         let id = leg.call;
+        if let (Some(trunk), EndedBy::Refused { status: status @ (401 | 407), .. }) = (leg.trunk, by) {
+            self.facts.push_back(Fact::TrunkRefusedUs { trunk, status: Some(*status) });
+        }
         let tried = leg.trunk.is_some() && leg.side == Side::Callee && !leg.state.is_up();
         let may_help = match by {
             EndedBy::Refused { status, .. } => speaks_of_the_trunk(*status),

@@ -96,6 +96,21 @@ fn only_a_trusted_carrier_is_believed_who_calls() {
 }
 
 #[test]
+fn an_address_alone_is_no_proof_by_udp_unless_that_was_agreed() {
+    let mut plan = plan();
+    plan.trunks[0].identify = Identify::Flow;
+    let registers = switch::Registers { user: "acc7".into(), expires: 300 };
+    (plan.trunks[1].identify, plan.trunks[1].registers) = (Identify::Flow, Some(registers));
+    let mut world = site(plan);
+    for carrier in ["one", "two"] {
+        world.carrier_brings(carrier, "+33611223344", "+33144500211", &[]);
+        world.run_for(Duration::from_secs(1));
+        assert_eq!(world.sip_phone(carrier).refusals(), [Some(403)], "{carrier}");
+    }
+    assert_eq!(world.switch.calls(), 0);
+}
+
+#[test]
 fn who_hides_has_no_number() {
     let mut plan = plan();
     plan.trunks[0].trusted = true;

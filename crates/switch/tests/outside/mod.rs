@@ -9,6 +9,7 @@ use switch::{
     CallerIds, Did, DtmfMode, Fact, Identify, Limits, NotLet, NumberFormat, Numbering, Pattern, Plan, Rights,
     Route, Trunk, TrunkId,
 };
+use sip::Transport;
 use testkit::World;
 
 pub const ONE: TrunkId = TrunkId(1);
@@ -21,7 +22,7 @@ pub fn trunk(id: TrunkId) -> Trunk {
         domain: format!("carrier{id}.example"),
         registers: None,
         credentials: None,
-        identify: Identify::Flow,
+        identify: Identify::Address { transport: Transport::Udp, port: None },
         trusted: false,
         limits: Limits::default(),
         codecs: vec![Codec::Pcmu],
