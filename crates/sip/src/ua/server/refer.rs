@@ -37,6 +37,8 @@ pub(super) struct Refer {
 
 impl UserAgent {
     /// The call, be it answered or not, that an INVITE or REFER means by `Replaces` (RFC 3891 §3).
+    ///
+    /// Where it is `early_only`, and the call is answered, the INVITE is to be refused with 486.
     pub fn dialog_by(&self, replaces: &Replaces) -> Option<DialogId> {
         let dialog = *self.by_local_tag.get(&replaces.to_tag)?;
         let leg = self.legs.get(&dialog).filter(|leg| !leg.ended)?;
