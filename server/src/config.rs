@@ -436,7 +436,9 @@ mod tests {
             }
         }
         let tables = ["[numbers]", "[[number]]", "[[trunk]]", "[[route]]"];
-        for section in ["", "[log]", "[tls]", "[http]", "[auth]", "[sip]", "[media]"].into_iter().chain(tables) {
+        for section in
+            ["", "[log]", "[tls]", "[http]", "[auth]", "[sip]", "[media]"].into_iter().chain(tables)
+        {
             let error = load(&format!("{section}\nx = 1"), &[]).unwrap_err().to_string();
             for key in error.split('`').skip(3).step_by(2) {
                 assert!(

@@ -225,10 +225,7 @@ pub(crate) enum LegState {
 impl LegState {
     /// Whether the dialog is confirmed and media agreed.
     pub fn is_up(self) -> bool {
-        matches!(
-            self,
-            LegState::Up | LegState::Reoffered | LegState::Asked | LegState::AskedAnswering
-        )
+        matches!(self, LegState::Up | LegState::Reoffered | LegState::Asked | LegState::AskedAnswering)
     }
 }
 

@@ -162,7 +162,9 @@ impl Switch {
     /// The call that rings at that number.
     pub(crate) fn ringing_at(&self, number: &PhoneNumber) -> Option<CallId> {
         let rings = |call: &&crate::call::Call| {
-            call.phase == Phase::Ringing && call.callee.number.as_ref() == Some(number) && !call.branches.is_empty()
+            call.phase == Phase::Ringing
+                && call.callee.number.as_ref() == Some(number)
+                && !call.branches.is_empty()
         };
         self.calls.values().find(rings).map(|call| call.id)
     }

@@ -61,7 +61,8 @@ impl Switch {
     /// this is enough, or that the call goes to the account that we have registered.
     fn is_credible(&self, trunk: &Trunk, invite: &InboundInvite) -> bool {
         let by_udp = self.ways.get(&invite.flow).is_some_and(|way| way.transport == Transport::Udp);
-        let registered = trunk.registers.as_ref().is_some_and(|registers| registers.user == invite.request_user);
+        let registered =
+            trunk.registers.as_ref().is_some_and(|registers| registers.user == invite.request_user);
         !by_udp || registered || matches!(trunk.identify, Identify::Address { .. })
     }
 
@@ -83,7 +84,11 @@ impl Switch {
         });
         let user = asserted.and_then(user_in).unwrap_or(&invite.from_user);
         let number = trunk.format.read(user, numbering).filter(|_| !hides);
-        let name = if hides || number.is_none() { String::new() } else { invite.from_name.clone().unwrap_or_default() };
+        let name = if hides || number.is_none() {
+            String::new()
+        } else {
+            invite.from_name.clone().unwrap_or_default()
+        };
         Caller::Outside { number, name }
     }
 

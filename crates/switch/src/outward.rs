@@ -170,7 +170,8 @@ impl Switch {
     /// A call to the outside counts for its user from its beginning.
     pub(crate) fn take_toll(&mut self, id: CallId, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(Outward { origin: Origin::User(user), ticket: ticket @ None, .. }) = &mut call.outward else {
+        let Some(Outward { origin: Origin::User(user), ticket: ticket @ None, .. }) = &mut call.outward
+        else {
             return;
         };
         let toll = Toll { user: *user, ticket: self.trunks.new_ticket(), until: None };
@@ -217,7 +218,8 @@ impl Switch {
     }
 
     fn arm_time_limit(&mut self, id: CallId, now: Instant) {
-        let until = self.calls.get(&id).and_then(|call| call.tolls.iter().filter_map(|toll| toll.until).min());
+        let until =
+            self.calls.get(&id).and_then(|call| call.tolls.iter().filter_map(|toll| toll.until).min());
         if let Some(until) = until {
             self.timers.set(Timer::TooLong(id), Deadline::new(until.max(now), TIME_LIMIT));
         }
@@ -351,7 +353,8 @@ impl Switch {
 
     /// Nothing at all has come from a trunk.
     pub(crate) fn trunk_says_nothing(&mut self, leg_id: LegId, now: Instant) {
-        let dialog = self.legs.get(&leg_id).filter(|leg| leg.state == LegState::Inviting).and_then(|leg| leg.dialog);
+        let dialog =
+            self.legs.get(&leg_id).filter(|leg| leg.state == LegState::Inviting).and_then(|leg| leg.dialog);
         if dialog.is_some_and(|dialog| !self.ua.has_response(dialog)) {
             self.trunk_refused(leg_id, &EndedBy::Timeout, now);
         }
@@ -370,7 +373,8 @@ impl Switch {
             EndedBy::Timeout => true,
             _ => false,
         };
-        let rings = self.calls.get(&id).is_some_and(|call| call.phase == Phase::Ringing && call.outward.is_some());
+        let rings =
+            self.calls.get(&id).is_some_and(|call| call.phase == Phase::Ringing && call.outward.is_some());
         if !(tried && may_help && rings) {
             return false;
         }

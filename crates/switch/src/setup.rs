@@ -51,7 +51,8 @@ impl Switch {
             }
             return;
         }
-        if let Some(Feature::Pickup(number)) = invite.request_user.parse().ok().and_then(|n| Feature::dialled(&n))
+        if let Some(Feature::Pickup(number)) =
+            invite.request_user.parse().ok().and_then(|n| Feature::dialled(&n))
         {
             let ringing = self.ringing_at(&number).ok_or(EndCause::UnknownNumber);
             if let Err(cause) = ringing.and_then(|call| self.pick_up(&invite, &proven, call, now)) {
@@ -404,7 +405,8 @@ impl Switch {
 
     /// A second call of a line lives with the first, so that they can come together.
     fn share_home(&mut self, id: CallId, account: &str) {
-        let other = self.calls_of(account).find(|other| *other != id).and_then(|other| self.calls.get(&other));
+        let other =
+            self.calls_of(account).find(|other| *other != id).and_then(|other| self.calls.get(&other));
         let Some(home) = other.map(|other| other.home) else { return };
         let has_media = self.legs.values().any(|leg| leg.call == id && leg.state != LegState::Incoming);
         if let Some(call) = self.calls.get_mut(&id).filter(|_| !has_media) {

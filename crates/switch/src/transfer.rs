@@ -40,12 +40,7 @@ impl Switch {
     }
 
     /// Keeps the other party waiting and calls another number from the user's own phone.
-    pub(crate) fn consult(
-        &mut self,
-        user: UserId,
-        number: PhoneNumber,
-        now: Instant,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn consult(&mut self, user: UserId, number: PhoneNumber, now: Instant) -> Result<(), Refusal> {
         let part = self.current(user)?;
         if self.consultation_of(part.call).is_some() {
             return Err(Refusal::TooManyCalls);
@@ -81,7 +76,8 @@ impl Switch {
         let (waiting, asked) = self.two_calls(user)?;
         self.may_join(waiting, asked)?;
         for (part, other) in [(waiting, asked), (asked, waiting)] {
-            let Some(call) = self.calls.get_mut(&part.call).filter(|call| call.phase == Phase::Talking) else {
+            let Some(call) = self.calls.get_mut(&part.call).filter(|call| call.phase == Phase::Talking)
+            else {
                 return Err(Refusal::NoSuchCall);
             };
             call.merged = Some(other.call);
@@ -179,7 +175,8 @@ impl Switch {
         let linked_id = old.linked_id.clone();
         let channel = self.new_channel_id(now);
         let callee = self.callee(&destination, number, linked_id, channel);
-        let new = NewPair { caller: lifted, callee, branches: Vec::new(), destination, phase: Phase::Ringing };
+        let new =
+            NewPair { caller: lifted, callee, branches: Vec::new(), destination, phase: Phase::Ringing };
         self.pair(id, part.call, new, now);
         if let Some(call) = self.calls.get_mut(&id) {
             call.payer.clone_from(&recall);

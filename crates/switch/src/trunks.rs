@@ -77,7 +77,9 @@ impl Switch {
     /// Registers where the trunk wants that, unless a registration is kept up already.
     fn register_at(&mut self, trunk: TrunkId, now: Instant) {
         let Some(settings) = self.trunks.plan.trunk(trunk) else { return };
-        let (Some(registers), Some(flow)) = (settings.registers.clone(), self.trunks.flow(trunk)) else { return };
+        let (Some(registers), Some(flow)) = (settings.registers.clone(), self.trunks.flow(trunk)) else {
+            return;
+        };
         let wish = OutboundRegister {
             flow,
             user: registers.user,
@@ -101,9 +103,15 @@ impl Switch {
         }
     }
 
-    pub(crate) fn trunk_registration_failed(&mut self, id: RegistrationId, status: Option<u16>, now: Instant) {
+    pub(crate) fn trunk_registration_failed(
+        &mut self,
+        id: RegistrationId,
+        status: Option<u16>,
+        now: Instant,
+    ) {
         let Some(trunk) = self.trunks.registrations.remove(&id) else { return };
-        let Some(standing) = self.trunks.standing.get_mut(&trunk).filter(|it| it.registration == Some(id)) else {
+        let Some(standing) = self.trunks.standing.get_mut(&trunk).filter(|it| it.registration == Some(id))
+        else {
             return;
         };
         (standing.registration, standing.registered) = (None, false);
@@ -139,7 +147,9 @@ impl Switch {
     /// What a trunk says to the question whether it is there: whatever it says, it is.
     pub(crate) fn trunk_answers(&mut self, id: sip::RequestId, status: Option<u16>, now: Instant) {
         let Some(trunk) = self.trunks.pings.remove(&id) else { return };
-        let Some(standing) = self.trunks.standing.get_mut(&trunk).filter(|it| it.line.is_some()) else { return };
+        let Some(standing) = self.trunks.standing.get_mut(&trunk).filter(|it| it.line.is_some()) else {
+            return;
+        };
         // 408 and 503 are said by whoever stands in front of a server that is not there
         if !matches!(status, None | Some(408 | 503)) {
             (standing.silent, standing.heard) = (0, true);

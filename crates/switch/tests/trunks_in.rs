@@ -145,11 +145,18 @@ fn a_carrier_may_speak_what_the_phone_does_not() {
 }
 
 /// A stranger's INVITE by that transport from there; what it is told at last.
-fn stranger(world: &mut testkit::World, flow: u64, transport: Transport, remote: &str, certificate: Option<&str>) -> String {
+fn stranger(
+    world: &mut testkit::World,
+    flow: u64,
+    transport: Transport,
+    remote: &str,
+    certificate: Option<&str>,
+) -> String {
     let flow = FlowId(flow);
     let ends = FlowEnds { local: "127.0.0.1:5060".into(), remote: remote.parse().unwrap() };
     world.switch.open_stranger(flow, transport, Some(ends), certificate, world.now);
-    let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
+    let sdp =
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
     let text = format!(
         "INVITE sip:+33144500211@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{} {remote};branch=z9hG4bK{flow}\r\n\
          Max-Forwards: 70\r\nFrom: <sip:+33611223344@x>;tag=1\r\nTo: <sip:+33144500211@127.0.0.1>\r\n\
@@ -205,7 +212,9 @@ fn who_has_proved_nothing_reaches_no_trunk() {
     let flow = FlowId(2_000);
     let ends = FlowEnds { local: "127.0.0.1:5060".into(), remote: "192.0.2.66:5060".parse().unwrap() };
     world.switch.open_stranger(flow, Transport::Udp, Some(ends), None, world.now);
-    for (at, number) in ["0144509999", "+33144509999", "112", "+33144500211", "1001", "*55"].iter().enumerate() {
+    for (at, number) in
+        ["0144509999", "+33144509999", "112", "+33144500211", "1001", "*55"].iter().enumerate()
+    {
         let sdp = "v=0\r\no=- 1 1 IN IP4 192.0.2.66\r\ns=-\r\nc=IN IP4 192.0.2.66\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
         for from in ["stranger", "desk-alice", "acc-alice", "+33144500211"] {
             let text = format!(

@@ -29,7 +29,10 @@ fn a_phone_and_somebody_outside_hear_each_other() {
     assert!(records[0].callee.outside && !records[0].caller.outside);
     assert_eq!((records[0].callee.number.as_str(), records[0].cause), ("+33144509999", EndCause::Normal));
     let facts = world.phone_facts("alice");
-    assert_eq!((facts[0].other_number.as_str(), facts[0].direction), ("+33144509999", CallDirection::Outgoing));
+    assert_eq!(
+        (facts[0].other_number.as_str(), facts[0].direction),
+        ("+33144509999", CallDirection::Outgoing)
+    );
 }
 
 #[test]
@@ -201,7 +204,9 @@ fn help_is_called_whatever_stands_in_the_way() {
     // and a third and fourth call of that line
     world.sip_phone_dials("desk-alice", "112");
     world.sip_phone_dials("desk-alice", "112");
-    world.run_until(|world| world.facts.iter().filter(|fact| matches!(fact, switch::Fact::CallBegan(_))).count() == 3);
+    world.run_until(|world| {
+        world.facts.iter().filter(|fact| matches!(fact, switch::Fact::CallBegan(_))).count() == 3
+    });
 }
 
 #[test]
@@ -236,7 +241,8 @@ fn who_hides_is_hidden() {
 
 #[test]
 fn a_redirection_passes_the_checks_of_a_dialled_number() {
-    let moved = |number: &str| Some((302, vec![("Contact".to_owned(), format!("<sip:{number}@evil.example>"))]));
+    let moved =
+        |number: &str| Some((302, vec![("Contact".to_owned(), format!("<sip:{number}@evil.example>"))]));
     let mut world = site(plan());
     world.sip_phone("one").refuses = moved("+442071234567");
     world.sip_phone_dials("desk-alice", "0144509999");

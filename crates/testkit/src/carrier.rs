@@ -48,7 +48,8 @@ impl SipPhone {
         });
         if proven {
             registrar.accepted += 1;
-            let headers = request.contacts.iter().map(|contact| ("Contact".to_owned(), format!("<{}>", contact.uri)));
+            let headers =
+                request.contacts.iter().map(|contact| ("Contact".to_owned(), format!("<{}>", contact.uri)));
             let expires = ("Expires".to_owned(), "60".to_owned());
             let headers = headers.chain([expires]).collect();
             return self.agent.respond(request.request, 200, headers, b"", now);
@@ -96,13 +97,7 @@ impl World {
     }
 
     /// A carrier brings a call from a number to a number, with these headers.
-    pub fn carrier_brings(
-        &mut self,
-        name: &str,
-        from: &str,
-        to: &str,
-        headers: &[(&str, &str)],
-    ) -> DialogId {
+    pub fn carrier_brings(&mut self, name: &str, from: &str, to: &str, headers: &[(&str, &str)]) -> DialogId {
         self.sip_phone(name).calls_as = from.to_owned();
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         self.sip_phone_invites(name, to, None, headers, true)

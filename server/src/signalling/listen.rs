@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::outgoing::Callers;
 use super::run::{Signalling, Wish};
 use super::stream;
-use super::outgoing::Callers;
 use super::udp::{self, UdpPort};
 use crate::clock::Clock;
 use crate::config::Config;

@@ -175,7 +175,8 @@ pub struct Setup {
 
 /// Starts the loop round the switch.
 pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
-    let Setup { mut switch, pool, trunks, mut media_facts, cti, records, services, echo_tests, clock } = setup;
+    let Setup { mut switch, pool, trunks, mut media_facts, cti, records, services, echo_tests, clock } =
+        setup;
     let running = tokio::spawn(async move {
         let (flows, workers) = (HashMap::new(), BTreeMap::new());
         let trunks = Trunks::new(trunks);

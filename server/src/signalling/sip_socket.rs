@@ -74,7 +74,8 @@ async fn run(
 async fn run_stranger(app: AppState, socket: WebSocket, transport: Transport) {
     let flow: FlowId = app.signalling.new_flow();
     let (outbox, frames) = mpsc::channel(OUTBOX);
-    let opened = Wish::StrangerOpened { flow, transport, ends: None, certificate: None, outbox: outbox.into() };
+    let opened =
+        Wish::StrangerOpened { flow, transport, ends: None, certificate: None, outbox: outbox.into() };
     let ended = async {
         tokio::time::sleep(STRANGERS_TIME).await;
         app.signalling.tell(Wish::FlowIdle { flow }).await;

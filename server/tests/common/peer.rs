@@ -47,7 +47,7 @@ impl Peer {
             user_agent: "peer".into(),
             contact_host: local.to_string(),
             transport,
-            seed: server_seed(local),
+            seed: seed(local, remote),
             server: true,
         });
         agent.open_flow(FLOW, transport, Owner::Unproved, Instant::ORIGIN);
@@ -172,8 +172,10 @@ impl Wire {
     }
 }
 
-fn server_seed(local: SocketAddr) -> [u8; 32] {
-    std::array::from_fn(|at| local.port().to_be_bytes()[at % 2] ^ at as u8)
+/// Another connection is another user agent, with other tags.
+fn seed(local: SocketAddr, remote: SocketAddr) -> [u8; 32] {
+    let ports = [local.port().to_be_bytes(), remote.port().to_be_bytes()].concat();
+    std::array::from_fn(|at| ports[at % 4] ^ at as u8)
 }
 
 /// The address that a session description names.
@@ -270,9 +272,14 @@ fn decode(byte: u8) -> i16 {
 #[test]
 fn the_tone_is_told_from_noise() {
     let tone: Vec<f64> = (0..4_000)
-        .map(|at| f64::from(decode(encode(((f64::from(at) * TONE * std::f64::consts::TAU / RATE).sin() * 8_000.0) as i16))))
+        .map(|at| {
+            f64::from(decode(encode(
+                ((f64::from(at) * TONE * std::f64::consts::TAU / RATE).sin() * 8_000.0) as i16,
+            )))
+        })
         .collect();
     assert!(share_of_tone(&tone) > 0.95, "{}", share_of_tone(&tone));
-    let noise: Vec<f64> = (0..4_000_u32).map(|at| f64::from((at.wrapping_mul(2_654_435_761) >> 16) as i16)).collect();
+    let noise: Vec<f64> =
+        (0..4_000_u32).map(|at| f64::from((at.wrapping_mul(2_654_435_761) >> 16) as i16)).collect();
     assert!(share_of_tone(&noise) < 0.1, "{}", share_of_tone(&noise));
 }

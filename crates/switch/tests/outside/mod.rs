@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use media::{Codec, Sdes};
 use model::{CallClass, EndCause};
-use switch::{
-    CallerIds, Did, DtmfMode, Fact, Identify, Limits, NotLet, NumberFormat, Numbering, Pattern, Plan, Rights, Route,
-    Trunk, TrunkId,
-};
 use sip::Transport;
+use switch::{
+    CallerIds, Did, DtmfMode, Fact, Identify, Limits, NotLet, NumberFormat, Numbering, Pattern, Plan, Rights,
+    Route, Trunk, TrunkId,
+};
 use testkit::World;
 
 pub const ONE: TrunkId = TrunkId(1);
@@ -50,7 +50,11 @@ pub fn plan() -> Plan {
         numbering: Numbering { mobile: vec![Pattern::prefix("+336")], ..Numbering::default() },
         trunks: vec![trunk(ONE), trunk(TWO)],
         routes: vec![route("France", "+33", vec![ONE, TWO]), route("Britain", "+44", vec![TWO])],
-        dids: BTreeMap::from([did("+33144500211", "1001"), did("+33144500212", "1002"), did("+33144500219", "*55")]),
+        dids: BTreeMap::from([
+            did("+33144500211", "1001"),
+            did("+33144500212", "1002"),
+            did("+33144500219", "*55"),
+        ]),
         rights: Rights::to([CallClass::Internal, CallClass::National, CallClass::Mobile]),
         ..Plan::default()
     }
