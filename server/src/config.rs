@@ -9,6 +9,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use sip::digest::Algorithm;
 use tracing_subscriber::EnvFilter;
 
 pub use outside::{
@@ -127,11 +128,39 @@ pub struct Sip {
     /// Whether a SIP client may connect by WebSocket without a login and prove itself by digest alone, as by UDP;
     /// nothing said: in a demo only. The origins of `[http]` hold for it.
     pub websocket_without_login: Option<bool>,
+    /// What phones by UDP, TCP and TLS may prove themselves by.
+    pub digest: Digests,
     /// The address or name by which peers reach us, where it is not the one that we listen on.
     pub advertise: Option<String>,
     /// What a peer may hold on to, and for how long.
     #[serde(skip)]
     pub limits: SipLimits,
+}
+
+/// The hashes that digest authentication is done with (RFC 7616, RFC 8760).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Digests {
+    /// SHA-256 is offered first, then MD5.
+    #[default]
+    #[serde(rename = "any")]
+    Any,
+    /// SHA-256 alone.
+    #[serde(rename = "sha-256")]
+    Sha256,
+    /// MD5 alone, for phones that choke on another offer.
+    #[serde(rename = "md5")]
+    Md5,
+}
+
+impl Digests {
+    /// The hashes, the most wanted first.
+    pub fn algorithms(self) -> &'static [Algorithm] {
+        match self {
+            Digests::Any => &[Algorithm::Sha256, Algorithm::Md5],
+            Digests::Sha256 => &[Algorithm::Sha256],
+            Digests::Md5 => &[Algorithm::Md5],
+        }
+    }
 }
 
 /// Sound.

@@ -69,6 +69,7 @@ pub async fn start(
         user_agent: concat!("Hotdesk/", env!("CARGO_PKG_VERSION")).into(),
         seed: random_bytes()?,
         nonce_secret,
+        digests: config.sip.digest.algorithms(),
         unix_origin_ms: clock.unix_millis()
             - i64::try_from(clock.now().since_origin().as_millis()).unwrap_or(0),
         ..switch::Config::default()

@@ -141,6 +141,7 @@ impl Switch {
             lost_at: None,
             connected: false,
             offer: Some(offer),
+            early_answer: None,
             replaces: None,
         };
         self.dialogs.insert(invite.dialog, leg_id);

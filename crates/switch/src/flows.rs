@@ -18,6 +18,8 @@ pub(crate) struct Way {
     pub identity: Option<Identity>,
     /// A device has proved on it who it is.
     pub proven: bool,
+    /// It did so by MD5, and is asked for nothing else any more: some phones choke on what they do not know.
+    pub is_old: bool,
 }
 
 impl Switch {
@@ -25,7 +27,7 @@ impl Switch {
     pub fn open_flow(&mut self, flow: FlowId, transport: Transport, identity: Identity, now: Instant) {
         self.ua.open_flow(flow, transport, Owner::Account(identity.account.clone()), now);
         let identity = Some(identity);
-        self.ways.insert(flow, Way { transport, remote: None, identity, proven: false });
+        self.ways.insert(flow, Way { transport, remote: None, identity, proven: false, is_old: false });
     }
 
     /// A peer that has proved nothing is there, by UDP, TCP or TLS, or by a WebSocket without a login. It is told
@@ -52,7 +54,8 @@ impl Switch {
         if let Some(ends) = ends {
             self.ua.set_ends(flow, ends);
         }
-        self.ways.insert(flow, Way { transport, remote, identity: None, proven: trunk.is_some() });
+        let way = Way { transport, remote, identity: None, proven: trunk.is_some(), is_old: false };
+        self.ways.insert(flow, way);
     }
 
     /// A connection is gone. Its registrations end at once (RFC 5626 §4.2); calls that were answered over it

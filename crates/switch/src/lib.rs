@@ -17,11 +17,13 @@
 //! Left to others: who may log in (`server`), what the CTI wire looks like (`gateway`), sound (`media`).
 #![warn(missing_docs)]
 
+mod audit;
 mod call;
 mod command;
 mod control;
 mod directory;
 mod diverting;
+mod early;
 mod ending;
 mod fact;
 mod features;
@@ -29,6 +31,7 @@ mod flows;
 mod guesses;
 mod holding;
 mod inward;
+mod lamps;
 mod media_facts;
 mod numbering;
 mod outward;

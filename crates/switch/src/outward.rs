@@ -415,6 +415,7 @@ impl Leg {
             lost_at: None,
             connected: false,
             offer: None,
+            early_answer: None,
             replaces: None,
         }
     }

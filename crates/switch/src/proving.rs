@@ -1,16 +1,28 @@
 //! Who asks: by the login behind a page's connection, or by digest with every request (RFC 3261 §22, RFC 8760).
 
-use sip::FlowId;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
 use sip::digest::{Algorithm, Authorization, Challenger, DigestFailure};
-use timing::Instant;
+use sip::{FlowId, MessageRequest};
+use timing::{Duration, Instant};
 
 use crate::guesses::Guesses;
 use crate::switch::{Config, Switch};
+
+/// A phone that could make nothing of its challenges comes back within this.
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(600);
+/// Challenges that wait for their answer; with more, phones of old wait for the next time.
+const MOST_UNANSWERED: usize = 10_000;
 
 /// Makes challenges and counts who fails them.
 pub(crate) struct Doorman {
     for_browsers: Challenger,
     for_devices: Challenger,
+    /// For phones that choke on a digest they do not know, instead of passing over it.
+    for_old_devices: Challenger,
+    /// Who was challenged, by source and Call-ID, and has not answered so far.
+    unanswered: BTreeMap<(Option<IpAddr>, String), Instant>,
     guesses: Guesses,
 }
 
@@ -35,18 +47,55 @@ impl Doorman {
         let for_browsers = Challenger::new(config.nonce_secret).offering(&[Algorithm::Md5]);
         Doorman {
             for_browsers,
-            for_devices: Challenger::new(config.nonce_secret),
+            for_devices: Challenger::new(config.nonce_secret).offering(config.digests),
+            for_old_devices: Challenger::new(config.nonce_secret).offering(&[Algorithm::Md5]),
+            unanswered: BTreeMap::new(),
             guesses: Guesses::default(),
         }
     }
 }
 
+impl Doorman {
+    /// Whether this one was challenged before, and asks again without an answer: he did not understand. From now
+    /// on he is one who was challenged.
+    fn comes_back_empty_handed(&mut self, source: Option<IpAddr>, call_id: &str, now: Instant) -> bool {
+        if self.unanswered.len() >= MOST_UNANSWERED {
+            self.unanswered.retain(|_, asked| now.since(*asked) < COMES_BACK_WITHIN);
+        }
+        let key = (source, call_id.to_owned());
+        let before = self.unanswered.get(&key).is_some_and(|asked| now.since(*asked) < COMES_BACK_WITHIN);
+        if before || self.unanswered.len() < MOST_UNANSWERED {
+            self.unanswered.insert(key, now);
+        }
+        before
+    }
+}
+
 impl Switch {
+    /// The account of a page that has registered on that flow, where its login and registration speak for it.
+    pub(crate) fn registered_page_on(&self, flow: FlowId) -> Option<String> {
+        let account = &self.ways.get(&flow)?.identity.as_ref()?.account;
+        let registered = self.registrar.bindings(account).iter().any(|binding| binding.flow == flow);
+        registered.then(|| account.clone())
+    }
+
+    /// A text message: nobody takes those yet, which whoever may write is told (RFC 3428 §7), and others are not.
+    pub(crate) fn text_message(&mut self, message: MessageRequest, now: Instant) {
+        let (uri, proof) = (&message.request_uri, message.authorization.as_ref());
+        let (status, headers) = match self.registered_page_on(message.flow) {
+            Some(_) => (480, Vec::new()),
+            None => self
+                .prove(message.flow, ("MESSAGE", &message.from_user), uri, proof, now)
+                .map_or_else(|refused| refused, |_| (480, Vec::new())),
+        };
+        self.ua.respond(message.request, status, headers, b"", now);
+    }
+
     /// Who sends a request of this method, or how it is refused.
     pub(crate) fn prove(
         &mut self,
         flow: FlowId,
-        method: &str,
+        (method, call_id): (&str, &str),
         request_uri: &str,
         authorization: Option<&Authorization>,
         now: Instant,
@@ -60,13 +109,13 @@ impl Switch {
                     challenger.verify(proof, method, request_uri, &identity.ha1, now).map_err(Some)
                 }
             };
-            verdict.map_err(|failure| self.challenge(flow, failure, now))?;
+            verdict.map_err(|failure| self.challenge(flow, call_id, failure, now))?;
             let own_name = authorization.is_some_and(|proof| proof.username == identity.account);
             let account = identity.account;
             let proven = Proven { name: account.clone(), account, device: None };
             return own_name.then_some(proven).ok_or((403, Vec::new()));
         }
-        let Some(proof) = authorization else { return Err(self.challenge(flow, None, now)) };
+        let Some(proof) = authorization else { return Err(self.challenge(flow, call_id, None, now)) };
         let (source, is_websocket) = (way.remote, way.transport.is_websocket());
         let device = self.directory.device(&proof.username).cloned();
         // the real phone is not shut out by those who guess its password
@@ -80,6 +129,7 @@ impl Switch {
             return Err((403, Vec::new()));
         }
         let doorman = &mut self.doorman;
+        let old = proof.algorithm == Some(Algorithm::Md5);
         let challenger = if is_websocket { &mut doorman.for_browsers } else { &mut doorman.for_devices };
         let decoy = || challenger.decoy(&proof.username, &self.config.realm);
         let ha1 = device.as_ref().map_or_else(decoy, |device| device.ha1.clone());
@@ -87,17 +137,24 @@ impl Switch {
             if failure == DigestFailure::Wrong {
                 doorman.guesses.was_wrong(&proof.username, source, now);
             }
-            return Err(self.challenge(flow, Some(failure), now));
+            return Err(self.challenge(flow, call_id, Some(failure), now));
         }
         let device = device.ok_or((403, Vec::new()))?;
+        self.doorman.unanswered.remove(&(source, call_id.to_owned()));
         if let Some(way) = self.ways.get_mut(&flow) {
-            way.proven = true;
+            (way.proven, way.is_old) = (true, old);
         }
         Ok(Proven { account: device.account, name: device.name.clone(), device: Some(device.name) })
     }
 
     /// The refusal of a request whose credentials are missing or fail.
-    fn challenge(&mut self, flow: FlowId, failure: Option<DigestFailure>, now: Instant) -> RefusedWith {
+    fn challenge(
+        &mut self,
+        flow: FlowId,
+        call_id: &str,
+        failure: Option<DigestFailure>,
+        now: Instant,
+    ) -> RefusedWith {
         let stale = match failure {
             Some(DigestFailure::Wrong) => return (403, Vec::new()),
             Some(DigestFailure::UriMismatch) => return (400, Vec::new()),
@@ -105,9 +162,18 @@ impl Switch {
             None | Some(DigestFailure::Malformed) => false,
             Some(DigestFailure::Stale | DigestFailure::Replayed) => true,
         };
-        let is_browser = self.ways.get(&flow).is_some_and(|way| way.transport.is_websocket());
+        let way = self.ways.get(&flow);
+        let is_browser = way.is_some_and(|way| way.transport.is_websocket());
+        let (source, was_old) = way.map_or((None, false), |way| (way.remote, way.is_old));
         let doorman = &mut self.doorman;
-        let challenger = if is_browser { &mut doorman.for_browsers } else { &mut doorman.for_devices };
+        let lost = failure.is_none() && !is_browser && doorman.comes_back_empty_handed(source, call_id, now);
+        let challenger = if is_browser {
+            &mut doorman.for_browsers
+        } else if (lost || was_old) && self.config.digests.contains(&Algorithm::Md5) {
+            &mut doorman.for_old_devices
+        } else {
+            &mut doorman.for_devices
+        };
         let challenges = challenger.challenge(&self.config.realm, stale, now);
         (401, challenges.into_iter().map(|value| ("WWW-Authenticate".to_owned(), value)).collect())
     }

@@ -11,7 +11,7 @@ impl Switch {
     /// Answers a REGISTER (RFC 3261 §10.3): challenge, refuse, bind or take away.
     pub(crate) fn register(&mut self, request: RegisterRequest, now: Instant) {
         let (uri, proof) = (&request.request_uri, request.authorization.as_ref());
-        let proven = match self.prove(request.flow, "REGISTER", uri, proof, now) {
+        let proven = match self.prove(request.flow, ("REGISTER", &request.sip_call_id), uri, proof, now) {
             Ok(proven) => proven,
             Err((status, headers)) => {
                 return self.ua.respond(request.request, status, headers, b"", now);

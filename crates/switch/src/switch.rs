@@ -1,14 +1,16 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{CallId, EndCause, LegId, UserId, UserServices};
-use sip::{DialogId, Event, FlowId, Transmit, Transport, UserAgent};
+use sip::digest::Algorithm;
+use sip::{DialogId, Event, FlowId, SubscriptionId, Transmit, Transport, UserAgent};
 use timing::{Deadline, Duration, Instant, Timers};
 
-use crate::call::{Call, Leg, LegState, Side};
+use crate::call::{Call, Leg, Side};
 use crate::command::{Command, Refusal};
 use crate::directory::Directory;
 use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
 use crate::flows::Way;
+use crate::lamps::Lamp;
 use crate::proving::Doorman;
 use crate::registrar::Registrar;
 use crate::trunk::{DtmfMode, TrunkId, Trunks};
@@ -28,6 +30,8 @@ pub struct Config {
     pub seed: [u8; 32],
     /// What nonces are signed with: the same on every node and after a restart, and known to nobody else.
     pub nonce_secret: [u8; 32],
+    /// What phones may prove themselves by, the most wanted first (RFC 8760 §2.4). A page's phone uses MD5.
+    pub digests: &'static [Algorithm],
     /// Milliseconds since 1970 at [`Instant::ORIGIN`].
     pub unix_origin_ms: i64,
     /// How long a phone rings before the call is given up.
@@ -49,6 +53,7 @@ impl Default for Config {
             user_agent: "Hotdesk".into(),
             seed: [0; 32],
             nonce_secret: [0; 32],
+            digests: &[Algorithm::Sha256, Algorithm::Md5],
             unix_origin_ms: 0,
             ring_time: Duration::from_secs(60),
             forward_after: Duration::from_secs(20),
@@ -106,6 +111,9 @@ pub struct Switch {
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) dialogs: BTreeMap<DialogId, LegId>,
     pub(crate) services: BTreeMap<UserId, UserServices>,
+    /// Accounts whose status lamps do not show yet.
+    pub(crate) unlit: BTreeSet<String>,
+    pub(crate) lamps: BTreeMap<SubscriptionId, Lamp>,
     pub(crate) line_status: BTreeMap<String, LineStatus>,
     /// Accounts whose line may have another status than was told.
     pub(crate) touched: BTreeSet<String>,
@@ -140,6 +148,8 @@ impl Switch {
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             services: BTreeMap::new(),
+            unlit: BTreeSet::new(),
+            lamps: BTreeMap::new(),
             line_status: BTreeMap::new(),
             touched: BTreeSet::new(),
             timers: Timers::default(),
@@ -254,6 +264,9 @@ impl Switch {
         self.drain_sip(now);
         self.arm_registrations();
         self.tell_line_statuses();
+        for account in std::mem::take(&mut self.unlit) {
+            self.light_lamps_of(&account, now);
+        }
         self.tell_trunks();
     }
 
@@ -267,7 +280,7 @@ impl Switch {
         match event {
             Event::Register(request) => self.register(request, now),
             Event::Invite(invite) => self.incoming(invite, now),
-            Event::Progress { dialog, status, sdp: _ } => self.progress(dialog, status, now),
+            Event::Progress { dialog, status, sdp } => self.progress(dialog, status, sdp, now),
             Event::Answered { dialog, sdp } => self.answered(dialog, sdp, now),
             Event::Confirmed { .. } => {}
             Event::Alive { dialog } => self.phone_is_back(dialog, now),
@@ -288,9 +301,10 @@ impl Switch {
             Event::Refer { dialog, refer, target_user, replaces, .. } => {
                 self.referred(dialog, refer, &target_user, replaces.as_ref(), now);
             }
-            Event::Message(message) => self.ua.respond(message.request, 403, Vec::new(), b"", now),
-            Event::Subscribe(subscribe) => self.ua.respond(subscribe.request, 403, Vec::new(), b"", now),
-            Event::SubscriptionRefreshed { .. } | Event::SubscriptionEnded { .. } => {}
+            Event::Message(message) => self.text_message(message, now),
+            Event::Subscribe(subscribe) => self.subscribe(subscribe, now),
+            Event::SubscriptionRefreshed { id } => self.light(id, now),
+            Event::SubscriptionEnded { id } => self.lamp_is_out(id),
             Event::Stale { dialog } => self.session_is_stale(dialog, now),
             Event::Registered { id, .. } => self.trunk_registered(id),
             Event::RegistrationFailed { id, status, .. } => self.trunk_registration_failed(id, status, now),
@@ -386,12 +400,13 @@ impl Switch {
             }
         }
         for (account, user, number, status) in told {
+            self.unlit.insert(account.clone());
             self.line_status.insert(account, status);
             self.facts.push_back(Fact::LineChanged { user, number, status });
         }
     }
 
-    fn status_of(&self, account: &str) -> LineStatus {
+    pub(crate) fn status_of(&self, account: &str) -> LineStatus {
         let mut ringing = false;
         let mut calling = false;
         let mut held = false;
@@ -460,9 +475,5 @@ impl Switch {
         if ringing {
             self.end_call(call, EndCause::NoAnswer, now);
         }
-    }
-
-    pub(crate) fn leg_is(&self, leg: LegId, state: LegState) -> bool {
-        self.legs.get(&leg).is_some_and(|leg| leg.state == state)
     }
 }

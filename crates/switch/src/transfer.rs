@@ -75,12 +75,13 @@ impl Switch {
     pub(crate) fn merge(&mut self, user: UserId) -> Result<(), Refusal> {
         let (waiting, asked) = self.two_calls(user)?;
         self.may_join(waiting, asked)?;
+        if self.calls.get(&asked.call).is_none_or(|call| call.phase != Phase::Talking) {
+            return Err(Refusal::NoSuchCall);
+        }
         for (part, other) in [(waiting, asked), (asked, waiting)] {
-            let Some(call) = self.calls.get_mut(&part.call).filter(|call| call.phase == Phase::Talking)
-            else {
-                return Err(Refusal::NoSuchCall);
-            };
-            call.merged = Some(other.call);
+            if let Some(call) = self.calls.get_mut(&part.call) {
+                call.merged = Some(other.call);
+            }
         }
         for part in [waiting, asked] {
             self.park(part.call, part.side, false);
@@ -223,7 +224,7 @@ impl Switch {
         let deadline = Deadline::new(now + self.config.ring_time, "no answer");
         self.timers.set(Timer::NoAnswer(id), deadline);
         let Some(leg) = self.calls.get(&id).map(|call| call.caller_leg) else { return };
-        if self.legs.get(&leg).is_some_and(|leg| leg.state.is_up()) {
+        if self.legs.get(&leg).is_some_and(|leg| leg.state.hears()) {
             self.let_hear(id, leg, Sound::Ringback);
         }
     }

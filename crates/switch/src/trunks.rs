@@ -39,7 +39,8 @@ impl Switch {
         self.ua.open_flow(flow, transport, owner_of(trunk), now);
         let remote = Some(ends.remote.ip().to_canonical());
         self.ua.set_ends(flow, ends);
-        self.ways.insert(flow, Way { transport, remote, identity: None, proven: true });
+        let way = Way { transport, remote, identity: None, proven: true, is_old: false };
+        self.ways.insert(flow, way);
         self.trunks.set_line(trunk, flow);
         self.trunk_is_back(trunk, flow, now);
         self.register_at(trunk, now);

@@ -66,7 +66,7 @@ fn a_busy_user_and_one_who_declines_forward_where_they_want() {
     chooses(&mut world, "bruno", ServiceChange::Busy(to("1003"))).unwrap();
     world.dials("alice", "1002");
     world.run_until(|world| world.state("bruno") == Some(CallState::Ringing));
-    world.acts("bruno", |call| PhoneCommand::HangUp { call });
+    world.acts("bruno", |call| PhoneCommand::Decline { call });
     world.run_until(|world| world.sip_phone_rings("desk-carla"));
     world.acts("alice", |call| PhoneCommand::HangUp { call });
     world.run_until(|world| !world.sip_phone_rings("desk-carla"));
@@ -106,7 +106,8 @@ fn forwards_to_nowhere_and_to_oneself_are_refused() {
     assert_eq!(refused, Err(Refusal::UnknownNumber));
     let refused = chooses(&mut world, "bruno", ServiceChange::Busy(to("1002")));
     assert_eq!(refused, Err(Refusal::OwnNumber));
-    let refused = chooses(&mut world, "bruno", ServiceChange::Busy(Forward { enabled: true, destination: None }));
+    let refused =
+        chooses(&mut world, "bruno", ServiceChange::Busy(Forward { enabled: true, destination: None }));
     assert_eq!(refused, Err(Refusal::UnknownNumber));
     assert!(!world.facts.iter().any(|fact| matches!(fact, Fact::ServicesChanged { .. })));
 }

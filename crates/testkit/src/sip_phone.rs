@@ -104,6 +104,14 @@ impl SipPhone {
         self.sounds.keys().copied().collect()
     }
 
+    /// A dialog in which it talks.
+    pub fn established(&self) -> Option<DialogId> {
+        let is_up = |dialog: &&DialogId| {
+            self.agent.dialog(**dialog).is_some_and(|info| info.state == sip::DialogState::Confirmed)
+        };
+        self.sounds.keys().find(is_up).copied()
+    }
+
     /// The statuses and causes of calls that were refused to it, and `None` for those that ended otherwise.
     pub fn refusals(&self) -> Vec<Option<u16>> {
         let status = |event: &Event| match event {
@@ -121,7 +129,7 @@ impl SipPhone {
         self.heard.iter().rev().take_while(move |(at, _)| *at >= since).map(|(_, voice)| voice.as_slice())
     }
 
-    pub(crate) fn new_sound(&mut self) -> Sound {
+    fn new_sound(&mut self) -> Sound {
         self.next_port += 2;
         Sound {
             address: SocketAddr::from((self.ip, self.next_port)),
@@ -144,6 +152,11 @@ impl SipPhone {
                 self.agent.progress(invite.dialog, 180, None, now);
                 if self.picks_up || invite.auto_answer {
                     self.answer(invite.dialog, now);
+                }
+            }
+            Event::Progress { dialog, sdp: Some(sdp), .. } => {
+                if let Some(sound) = self.sounds.get_mut(dialog) {
+                    sound.hear_of(Some(sdp));
                 }
             }
             Event::Offer { dialog, sdp } => {
@@ -311,6 +324,15 @@ impl World {
             _ => None,
         });
         phone.answer(ringing.expect("it rings"), now);
+        self.exchange();
+    }
+
+    /// The phone lets the caller of its last call hear something before anybody answers.
+    pub fn sip_phone_sounds_early(&mut self, name: &str) {
+        let now = self.now;
+        let phone = self.sip_phone(name);
+        let (dialog, sound) = phone.sounds.iter().next_back().expect("it rings");
+        phone.agent.progress(*dialog, 183, Some(sound.description()), now);
         self.exchange();
     }
 

@@ -5,8 +5,8 @@ use model::{LineId, UserId};
 use sip::{FlowId, Transport, digest::Ha1};
 use softphone::{CallState, Command as PhoneCommand, LineAccount, PhoneCallId};
 use switch::{
-    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneAct, PhoneFact, PhoneFactKind, Refusal,
-    Switch,
+    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneAct, PhoneFact, PhoneFactKind,
+    Refusal, Switch,
 };
 use timing::{Duration, Instant};
 
@@ -207,6 +207,21 @@ impl World {
         let now = self.now;
         self.browser_mut(name).phone.handle_command(command, now).expect("the phone takes the command");
         self.exchange();
+    }
+
+    /// The user's phone does as told, if it can now.
+    pub fn tries(&mut self, name: &str, command: PhoneCommand) -> bool {
+        let now = self.now;
+        let taken = self.browser_mut(name).phone.handle_command(command, now).is_ok();
+        self.exchange();
+        taken
+    }
+
+    /// The page's SIP connection is gone, if it had one.
+    pub fn loses_socket_if_open(&mut self, page: &str) {
+        if self.browser(page).flow.is_some() {
+            self.loses_socket(page);
+        }
     }
 
     /// A CTI command.

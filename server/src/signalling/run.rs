@@ -350,6 +350,9 @@ impl Outlets {
         }
         metrics::gauge!("hotdesk_calls").set(switch.calls() as f64);
         metrics::gauge!("hotdesk_sip_flows").set(self.flows.len() as f64);
+        let (dialogs, transactions) = switch.held();
+        metrics::gauge!("hotdesk_sip_dialogs").set(dialogs as f64);
+        metrics::gauge!("hotdesk_sip_transactions").set(transactions as f64);
         self.trunks.count(switch);
         if !silent.is_empty() {
             for flow in silent {

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::attack;
+use crate::fuzz;
 use crate::house::{House, run, seconds, step};
 use crate::npm;
 use crate::serve::build_server;
@@ -29,6 +31,7 @@ pub fn test(house: &House) -> Result<bool> {
     report.part("types of the browser tests", || types(house));
     native(house, &mut report);
     report.part("documentation tests", || doctests(house));
+    report.part("fuzz targets", || fuzz::all(house));
 
     let mut server = None;
     report.part("release build", || {
@@ -40,9 +43,13 @@ pub fn test(house: &House) -> Result<bool> {
         Some((server, site)) => {
             report.part("transfer sizes", || sizes::check(house, &site));
             report.part("browser tests", || browser_tests(house, &server, &[]));
+            report.part("attacks", || {
+                attack::against(house, &server, &[])?;
+                Ok(Tally::one(true))
+            });
         }
         None => {
-            for part in ["transfer sizes", "browser tests"] {
+            for part in ["transfer sizes", "browser tests", "attacks"] {
                 report.part(part, || bail!("not possible, for there is no release build"));
             }
         }

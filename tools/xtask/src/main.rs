@@ -4,8 +4,10 @@
 //! names the same tasks for those who use cargo-make. Everything built lies in cargo's target folder and in the
 //! user's cache folder; nothing is cached inside the repository.
 
+mod attack;
 mod bench;
 mod check;
+mod fuzz;
 mod house;
 mod npm;
 mod serve;
@@ -34,6 +36,10 @@ Tasks:
   test                      everything: format, lint, unit, integration, documentation and browser tests, sizes
   e2e [--dev] [ARGS…]       the browser tests and their types alone; ARGS go to `playwright test`
   bench [ARGS…]             the benchmarks; ARGS go to the benchmark programs (a name filters)
+  fuzz [--seconds N] [TARGET…]
+                            the fuzz targets, each for N seconds (20)
+  attack-sip [--dev] [ARGS…]
+                            attacks the server over real sockets; --mutants N says how many broken messages
   ci                        what the continuous integration runs: the same as test
   quick                     format, lint, unit and integration tests: before a commit
   sizes                     print the transfer size of every page and hold it against tools/xtask/budgets.toml
@@ -93,6 +99,8 @@ fn run(args: &[String]) -> Result<bool> {
         }
         "e2e" => return check::e2e(&house, rest),
         "bench" => bench::run(&house, rest)?,
+        "attack-sip" => attack::run(&house, rest)?,
+        "fuzz" => return fuzz::run(&house, rest),
         "sizes" => {
             no_more(rest)?;
             setup::run(&house, Scope::Build)?;

@@ -169,10 +169,28 @@ pub(crate) fn media_type(headers: &Headers) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The session description a message carries.
+/// The session description a message carries, as far as it can be read.
 pub(crate) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<String> {
+    session_of(headers, body).ok().flatten()
+}
+
+/// The session description a message carries, or none where it has no body.
+///
+/// # Errors
+/// The status that refuses the body: 400 or 415.
+pub(crate) fn session_of(headers: &Headers, body: &Bytes) -> Result<Option<String>, u16> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    #[cfg(feature = "server")]
+    {
+        let content_type = text_of(headers, &HeaderName::ContentType).unwrap_or_default();
+        if super::multipart::is_multipart(&content_type) {
+            return super::multipart::session_in(&content_type, body)?.map(Some).ok_or(415);
+        }
+    }
     let is_sdp = matches!(headers.typed::<ContentType>(), Some(Ok(t)) if t.is("application", "sdp"));
-    (is_sdp && !body.is_empty()).then(|| String::from_utf8_lossy(body).into_owned())
+    is_sdp.then(|| Some(String::from_utf8_lossy(body).into_owned())).ok_or(415)
 }
 
 /// Whether a response may carry a session description (RFC 3261 §20.1); without `Accept` it may.

@@ -1,7 +1,12 @@
 //! Installs what is missing. Every piece is looked for first, so that a second run takes no time.
 
 mod apt;
+mod fuzzer;
+mod peers;
 mod wasm_std;
+
+pub use apt::{install as install_packages, is_root};
+pub use fuzzer::{Fuzzer, install as install_fuzzer};
 
 use std::process::Command;
 
@@ -15,9 +20,9 @@ use crate::npm::{self, NodeTools, OLDEST_NODE, OLDEST_NODE_FOR_TESTS};
 pub enum Scope {
     /// What building and serving need.
     Build,
-    /// Format and lint checks and the native tests as well.
+    /// Format and lint checks and the native tests as well, with the SIP programs that they talk to.
     Check,
-    /// The browser tests as well.
+    /// The browser tests, attacks and fuzzing as well.
     Everything,
 }
 
@@ -48,7 +53,9 @@ pub fn run(house: &House, scope: Scope) -> Result<()> {
         if scope == Scope::Everything && which("sqlite3").is_none() {
             missing.push("sqlite3");
         }
+        missing.extend(peers::missing(scope));
         apt::install(&missing)?;
+        peers::keep_quiet(&missing);
         let oldest = if scope == Scope::Everything { OLDEST_NODE_FOR_TESTS } else { OLDEST_NODE };
         match npm::node_version() {
             Some(version) if version >= oldest => {}
@@ -68,6 +75,7 @@ pub fn run(house: &House, scope: Scope) -> Result<()> {
         }
         if scope == Scope::Everything {
             npm::install_end2end(house)?;
+            fuzzer::install(house)?;
         }
         Ok(())
     })

@@ -187,10 +187,10 @@ impl UserAgent {
     /// as long as stragglers are waited for (RFC 5057 §4.1).
     pub(super) fn end_refers(&mut self, dialog: DialogId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        let (accepted, asked) =
-            std::mem::take(&mut leg.server.refers).into_iter().partition(|r| r.notified_until.is_some());
+        let refers = std::mem::take(&mut leg.server.refers).into_iter();
+        let (accepted, asked): (Vec<_>, Vec<_>) = refers.partition(|refer| refer.notified_until.is_some());
         leg.server.refers = accepted;
-        for refer in Vec::<Refer>::from(asked) {
+        for refer in asked {
             self.reply(TransactionId(refer.id.0), 481, &[], now);
         }
     }

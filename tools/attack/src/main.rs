@@ -1,0 +1,57 @@
+//! `hotdesk-attack --server PATH`: starts the server with the demo world, attacks it, and counts what held.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use attack::attacks::{self, Effort};
+use attack::{Report, Target};
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(about = "Attacks a server of one's own over real sockets, and says whether it held")]
+struct Arguments {
+    /// The program to start
+    #[arg(long)]
+    server: PathBuf,
+    /// Broken messages on the wire
+    #[arg(long, default_value_t = Effort::usual().mutants)]
+    mutants: u64,
+    /// Which broken messages
+    #[arg(long, default_value_t = Effort::usual().seed)]
+    seed: u64,
+    /// A folder of the fuzz targets' messages to break, too
+    #[arg(long)]
+    corpus: Option<PathBuf>,
+    /// Callers who vanish after their INVITE
+    #[arg(long, default_value_t = Effort::usual().vanishing)]
+    vanishing: u64,
+    /// Connections that are reset at each step of a call
+    #[arg(long, default_value_t = Effort::usual().resets_per_step)]
+    resets: u32,
+    /// Rounds of telling a known name from an unknown one
+    #[arg(long, default_value_t = Effort::usual().rounds)]
+    rounds: u32,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let effort = Effort {
+        mutants: arguments.mutants,
+        seed: arguments.seed,
+        corpus: arguments.corpus,
+        vanishing: arguments.vanishing,
+        resets_per_step: arguments.resets,
+        rounds: arguments.rounds,
+        ..Effort::usual()
+    };
+    let mut report = Report::default();
+    let outcome = Target::start(&arguments.server)
+        .and_then(|mut target| attacks::all(&mut target, &effort, &mut report));
+    let (passed, mut failed) = report.counts();
+    if let Err(error) = outcome {
+        eprintln!("error: {error:#}");
+        failed += 1;
+    }
+    println!("{passed} passed, {failed} failed");
+    if failed == 0 && passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
