@@ -77,7 +77,8 @@ async fn hears_itself(peer: &mut Peer) {
 fn transit(pbx: u16, carrier: u16, rest: &str) -> String {
     let pbx = trunk("pbx", pbx, BY_ADDRESS);
     let carrier = trunk("carrier", carrier, rest);
-    let route = "[[route]]\nname = \"out\"\npatterns = [\"+33\"]\ntrunks = [\"carrier\"]\nfrom_trunks = [\"pbx\"]\n";
+    let route =
+        "[[route]]\nname = \"out\"\npatterns = [\"+33\"]\ntrunks = [\"carrier\"]\nfrom_trunks = [\"pbx\"]\n";
     format!("{pbx}{carrier}{route}{ECHO}")
 }
 
@@ -106,7 +107,8 @@ async fn a_peer_by_udp_is_found_and_its_caller_hears_himself() {
 async fn a_trunk_by_udp_needs_no_listening_socket() {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let port = socket.local_addr().unwrap().port();
-    let settings = trunk("own socket", port, &format!("{BY_ADDRESS}\nstun = true\nkeep_alive_seconds = 1")) + ECHO;
+    let settings =
+        trunk("own socket", port, &format!("{BY_ADDRESS}\nstun = true\nkeep_alive_seconds = 1")) + ECHO;
     let (_dir, _server) = started(&settings, |config| config.sip.udp = Some(Vec::new())).await;
     let mut peer = udp_peer(socket).await;
     hears_itself(&mut peer).await;
@@ -162,7 +164,8 @@ impl Authority {
 
     fn acceptor(&self, name: &str, expired: bool) -> tokio_rustls::TlsAcceptor {
         let (chain, key) = self.certify(name, expired);
-        let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        let config =
+            rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
         tokio_rustls::TlsAcceptor::from(Arc::new(config))
     }
 }
@@ -179,7 +182,8 @@ async fn a_peer_by_tls_must_bear_its_name_by_whom_we_trust() {
     std::fs::write(&ca, &trusted.pem).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let rest = format!("transport = \"tls\"\ncertificate_name = \"sip.carrier.test\"\nca = \"{}\"", ca.display());
+    let rest =
+        format!("transport = \"tls\"\ncertificate_name = \"sip.carrier.test\"\nca = \"{}\"", ca.display());
     let (_dir, server) = started(&(trunk("by tls", port, &rest) + ECHO), |_| ()).await;
     for acceptor in [
         trusted.acceptor("sip.other.test", false),
@@ -284,7 +288,8 @@ async fn sipp_is_a_carrier_and_its_sound_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let port = carrier.to_string();
     let arguments = ["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
-    let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let sipp =
+        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;
     peer.run_for(Duration::from_millis(300)).await;
@@ -307,7 +312,8 @@ async fn known_by_address(port: u16) -> (tempfile::TempDir, Server) {
 
 fn sipp_calls(dir: &Path, server: SocketAddr, port: u16, transport: &str, number: &str) -> Tool {
     let (server, port) = (server.to_string(), port.to_string());
-    let (sound, arguments) = (free_pair().to_string(), ["-sn", "uac", "-s", number, "-i", "127.0.0.1", "-p", &port]);
+    let (sound, arguments) =
+        (free_pair().to_string(), ["-sn", "uac", "-s", number, "-i", "127.0.0.1", "-p", &port]);
     let more = ["-mp", &sound, "-t", transport, "-m", "1", "-d", "500", "-nostdin", "-trace_msg", &server];
     Tool::start("sipp", dir, &[&arguments[..], &more[..]].concat())
 }
@@ -332,7 +338,11 @@ async fn sipp_from_elsewhere_is_asked_who_it_is() {
         let (to, from) = (to.to_string(), from.to_string());
         let scenario = scenario.to_str().unwrap();
         let arguments = ["-sf", scenario, "-s", "+33144500219", "-i", "127.0.0.1", "-p", &from];
-        let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-t", transport, "-m", "1", "-nostdin", &to]].concat());
+        let sipp = Tool::start(
+            "sipp",
+            dir.path(),
+            &[&arguments[..], &["-t", transport, "-m", "1", "-nostdin", &to]].concat(),
+        );
         sipp.succeeds(dir.path()).await;
     }
 }
@@ -372,6 +382,111 @@ Max-Forwards: 70
 Content-Length: 0
 
 ]]></send>
+</scenario>
+"#;
+
+/// As sipp's own `uas`, but for the route set, which that leaves out.
+const BEHIND_A_PROXY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="behind a proxy">
+  <recv request="INVITE"/>
+  <send><![CDATA[
+SIP/2.0 180 Ringing
+[last_Via:]
+[last_Record-Route:]
+[last_From:]
+[last_To:];tag=[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:[local_ip]:[local_port]>
+Content-Length: 0
+
+]]></send>
+  <send retrans="500"><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_Record-Route:]
+[last_From:]
+[last_To:];tag=[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:[local_ip]:[local_port]>
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=- 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [media_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+]]></send>
+  <recv request="ACK"/>
+  <recv request="BYE"/>
+  <send><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>
+</scenario>
+"#;
+
+/// As sipp's own `uac`, with the same difference.
+const THROUGH_A_PROXY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="through a proxy">
+  <send retrans="500"><![CDATA[
+INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>
+Call-ID: [call_id]
+CSeq: 1 INVITE
+Contact: <sip:sipp@[local_ip]:[local_port]>
+Max-Forwards: 70
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=- 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="180" optional="true"/>
+  <recv response="200" rrs="true"/>
+  <send><![CDATA[
+ACK [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+[routes]
+From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 1 ACK
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+  <pause milliseconds="500"/>
+  <send retrans="500"><![CDATA[
+BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+[routes]
+From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 2 BYE
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+  <recv response="200"/>
 </scenario>
 "#;
 
@@ -458,8 +573,12 @@ async fn kamailio_registers_us_and_carries_our_calls_to_sipp() {
     let kamailio = Kamailio::start(carrier).await;
     let dir = tempfile::tempdir().unwrap();
     let port = carrier.to_string();
-    let arguments = ["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
-    let sipp = Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let scenario = dir.path().join("behind.xml");
+    std::fs::write(&scenario, BEHIND_A_PROXY).unwrap();
+    let scenario = scenario.to_str().unwrap();
+    let arguments = ["-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
+    let sipp =
+        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
     let settings = transit(socket.local_addr().unwrap().port(), kamailio.port, AT_KAMAILIO);
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;
@@ -482,9 +601,13 @@ async fn kamailio_brings_us_calls_of_sipp_by_our_registration() {
     let settings = trunk("registrar", kamailio.port, AT_KAMAILIO) + ECHO;
     let (_home, server) = started(&settings, |_| ()).await;
     stands(&server, "registrar", true).await;
-    let proxy = ([127, 0, 0, 1], kamailio.port).into();
+    let scenario = dir.path().join("through.xml");
+    std::fs::write(&scenario, THROUGH_A_PROXY).unwrap();
+    let (proxy, from) = (format!("127.0.0.1:{}", kamailio.port), carrier.to_string());
     // the proxy calls our account; which number was dialled stands in To
-    sipp_calls(dir.path(), proxy, carrier, "u1", "+33144500219").succeeds(dir.path()).await;
+    let arguments = ["-sf", scenario.to_str().unwrap(), "-s", "+33144500219", "-i", "127.0.0.1", "-p", &from];
+    let more = ["-m", "1", "-nostdin", "-trace_msg", &proxy];
+    Tool::start("sipp", dir.path(), &[&arguments[..], &more].concat()).succeeds(dir.path()).await;
 }
 
 #[tokio::test]

@@ -61,7 +61,8 @@ impl Switch {
     /// this is enough, or that the call goes to the account that we have registered.
     fn is_credible(&self, trunk: &Trunk, invite: &InboundInvite) -> bool {
         let by_udp = self.ways.get(&invite.flow).is_some_and(|way| way.transport == Transport::Udp);
-        let registered = trunk.registers.as_ref().is_some_and(|registers| registers.user == invite.request_user);
+        let registered =
+            trunk.registers.as_ref().is_some_and(|registers| registers.user == invite.request_user);
         !by_udp || registered || matches!(trunk.identify, Identify::Address { .. })
     }
 

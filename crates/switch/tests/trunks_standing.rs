@@ -52,9 +52,10 @@ fn a_registered_trunk_is_up_and_stays_registered() {
 fn a_password_goes_to_its_own_realm_alone() {
     let mut world = site_of_carrier(registering("carrier1.example"), "evil.example", "secret");
     assert_eq!(world.switch.trunk_status(ONE), TrunkStatus::Failing);
-    let proofs = world.sip_phone("one").events.iter().filter(|event| {
-        matches!(event, sip::Event::Register(request) if request.authorization.is_some())
-    });
+    let proofs =
+        world.sip_phone("one").events.iter().filter(
+            |event| matches!(event, sip::Event::Register(request) if request.authorization.is_some()),
+        );
     assert_eq!(proofs.count(), 0, "no answer was made of the password");
     world.sip_phone_dials("desk-alice", "0144509999");
     world.run_for(Duration::from_secs(1));
@@ -73,9 +74,13 @@ fn a_challenge_to_anything_else_gets_no_password_of_another_realm() {
     world.run_until(|world| world.sip_phone_rings("two"));
     assert_eq!(asked(&mut world, "one").len(), 1, "once, and not again with an answer");
     assert!(world.facts.contains(&Fact::TrunkRefusedUs { trunk: ONE, status: Some(401) }), "an alarm");
-    assert!(world.sip_phone("one").events.iter().all(|event| {
-        !matches!(event, sip::Event::Invite(invite) if invite.authorization.is_some())
-    }));
+    assert!(
+        world
+            .sip_phone("one")
+            .events
+            .iter()
+            .all(|event| { !matches!(event, sip::Event::Invite(invite) if invite.authorization.is_some()) })
+    );
 }
 
 #[test]

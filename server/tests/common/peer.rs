@@ -47,7 +47,7 @@ impl Peer {
             user_agent: "peer".into(),
             contact_host: local.to_string(),
             transport,
-            seed: server_seed(local),
+            seed: seed(local, remote),
             server: true,
         });
         agent.open_flow(FLOW, transport, Owner::Unproved, Instant::ORIGIN);
@@ -172,8 +172,10 @@ impl Wire {
     }
 }
 
-fn server_seed(local: SocketAddr) -> [u8; 32] {
-    std::array::from_fn(|at| local.port().to_be_bytes()[at % 2] ^ at as u8)
+/// Another connection is another user agent, with other tags.
+fn seed(local: SocketAddr, remote: SocketAddr) -> [u8; 32] {
+    let ports = [local.port().to_be_bytes(), remote.port().to_be_bytes()].concat();
+    std::array::from_fn(|at| ports[at % 4] ^ at as u8)
 }
 
 /// The address that a session description names.

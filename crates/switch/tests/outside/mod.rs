@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 
 use media::{Codec, Sdes};
 use model::{CallClass, EndCause};
+use sip::Transport;
 use switch::{
     CallerIds, Did, DtmfMode, Fact, Identify, Limits, NotLet, NumberFormat, Numbering, Pattern, Plan, Rights,
     Route, Trunk, TrunkId,
 };
-use sip::Transport;
 use testkit::World;
 
 pub const ONE: TrunkId = TrunkId(1);
