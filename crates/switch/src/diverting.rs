@@ -53,7 +53,7 @@ impl Switch {
         }
         let origin = self.origin_of(id, call.callee.account.as_ref().or(call.payer.as_ref()));
         let Some(Led { destination, outward }) =
-            origin.and_then(|origin| self.lead(number, origin, None, now).ok())
+            origin.and_then(|origin| self.lead_on(number, origin, None, now).ok())
         else {
             return false;
         };
@@ -90,6 +90,8 @@ impl Switch {
         call.callee = Party::of_line(&line, linked_id, channel, CallDirection::Incoming);
         call.destination = Destination::Line(account);
         call.refused = None;
+        // it is no call to the outside any more
+        self.set_outward(id, None, now);
         self.place(id, now);
         true
     }

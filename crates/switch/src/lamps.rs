@@ -1,7 +1,7 @@
 //! What phones subscribe to: the lamps of other lines (RFC 4235) and waiting messages (RFC 3842).
 
 use model::PhoneNumber;
-use sip::{SubscribeRequest, SubscriptionId, SubscriptionState};
+use sip::{SubscribeRequest, SubscriptionId, SubscriptionReason, SubscriptionState};
 use timing::Instant;
 
 use crate::fact::LineStatus;
@@ -17,6 +17,8 @@ const MOST_OF_ONE_LINE: usize = 100;
 pub(crate) struct Lamp {
     /// The line whose phone it is.
     owner: String,
+    /// The device, unless it is a page.
+    device: Option<String>,
     about: About,
     /// Each document is later than the one before it.
     version: u64,
@@ -36,10 +38,10 @@ impl Switch {
     /// A phone wants to know.
     pub(crate) fn subscribe(&mut self, request: SubscribeRequest, now: Instant) {
         let (uri, proof) = (&request.request_uri, request.authorization.as_ref());
-        let owner = match self.registered_page_on(request.flow) {
-            Some(account) => account,
+        let (owner, device) = match self.registered_page_on(request.flow) {
+            Some(account) => (account, None),
             None => match self.prove(request.flow, ("SUBSCRIBE", &request.sip_call_id), uri, proof, now) {
-                Ok(proven) => proven.account,
+                Ok(proven) => (proven.account, proven.device),
                 Err((status, headers)) => {
                     return self.ua.respond(request.request, status, headers, b"", now);
                 }
@@ -54,7 +56,7 @@ impl Switch {
         let entity = format!("sip:{}@{}", request.to_user, self.config.domain);
         let expires = request.expires.unwrap_or(LONGEST).min(LONGEST);
         let id = self.ua.accept_subscription(request.request, expires, now);
-        self.lamps.insert(id, Lamp { owner, about, version: 0, entity });
+        self.lamps.insert(id, Lamp { owner, device, about, version: 0, entity });
         self.light(id, now);
     }
 
@@ -98,6 +100,21 @@ impl Switch {
         let lamps = self.lamps.iter().filter(|(_, lamp)| is_about(lamp)).map(|(id, _)| *id);
         for id in lamps.collect::<Vec<_>>() {
             self.light(id, now);
+        }
+    }
+
+    /// The subscriptions of devices of which this is true, given their line and name.
+    pub(crate) fn lamps_of_devices(&self, is_meant: impl Fn(&str, &str) -> bool) -> Vec<SubscriptionId> {
+        let lamps = self.lamps.iter().filter(|(_, lamp)| {
+            lamp.device.as_ref().is_some_and(|device| is_meant(&lamp.owner, device))
+        });
+        lamps.map(|(id, _)| *id).collect()
+    }
+
+    /// Ends the subscriptions of devices that may know nothing any more.
+    pub(crate) fn put_out_strange_lamps(&mut self, now: Instant) {
+        for id in std::mem::take(&mut self.strange_lamps) {
+            self.ua.end_subscription(id, SubscriptionReason::Rejected, now);
         }
     }
 

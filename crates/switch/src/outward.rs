@@ -10,6 +10,7 @@ use timing::{Deadline, Duration, Instant};
 use crate::call::{Call, Leg, LegState, Phase, Side};
 use crate::directory::Destination;
 use crate::fact::Fact;
+use crate::features::Feature;
 use crate::flows::Offers;
 use crate::numbering::{Fare, Outside};
 use crate::switch::{Switch, Timer};
@@ -106,8 +107,28 @@ impl Switch {
         Ok(Led { destination, outward: Some(outward) })
     }
 
+    /// Where a number leads that somebody is sent to by another: codes are for one's own dialling alone, since they
+    /// would speak of who is sent, not of who sends him.
+    ///
+    /// # Errors
+    /// The cause that refuses the call.
+    pub(crate) fn lead_on(
+        &mut self,
+        number: &PhoneNumber,
+        origin: Origin,
+        hops: Option<u8>,
+        now: Instant,
+    ) -> Result<Led, EndCause> {
+        if Feature::dialled(number).is_some() {
+            return Err(EndCause::UnknownNumber);
+        }
+        self.lead(number, origin, hops, now)
+    }
+
     fn lead_inside(&self, destination: Destination, origin: Origin) -> Result<Led, EndCause> {
         let may = match (&destination, origin) {
+            // a code speaks of who dials it, and of nobody else
+            (Destination::Feature(_), Origin::Trunk(_)) => false,
             (Destination::Line(_), Origin::User(user)) => {
                 self.trunks.plan.rights_of(user).allow(Fare::Class(CallClass::Internal))
             }
@@ -123,7 +144,9 @@ impl Switch {
             let may = self.trunks.plan.rights_of(user).allow(outside.fare);
             Some(may && !self.trunks.plan.attempts(&outside, Origin::User(user)).is_empty())
         };
-        self.directory.route(number).is_some() || outside().unwrap_or(false)
+        let inside = self.directory.route(number);
+        let leads = inside.is_some_and(|destination| !matches!(destination, Destination::Feature(_)));
+        leads || outside().unwrap_or(false)
     }
 
     /// In whose name a call goes on: of this account's user, or of the trunk that brought the caller.

@@ -113,6 +113,8 @@ pub struct Switch {
     pub(crate) services: BTreeMap<UserId, UserServices>,
     /// Accounts whose status lamps do not show yet.
     pub(crate) unlit: BTreeSet<String>,
+    /// Subscriptions that are to end.
+    pub(crate) strange_lamps: Vec<SubscriptionId>,
     pub(crate) lamps: BTreeMap<SubscriptionId, Lamp>,
     pub(crate) line_status: BTreeMap<String, LineStatus>,
     /// Accounts whose line may have another status than was told.
@@ -149,6 +151,7 @@ impl Switch {
             dialogs: BTreeMap::new(),
             services: BTreeMap::new(),
             unlit: BTreeSet::new(),
+            strange_lamps: Vec::new(),
             lamps: BTreeMap::new(),
             line_status: BTreeMap::new(),
             touched: BTreeSet::new(),
@@ -164,8 +167,8 @@ impl Switch {
 
     /// Replaces the lines that can be dialled. Running calls go on.
     pub fn set_directory(&mut self, directory: Directory) {
-        self.directory = directory;
-        self.turn_out_strange_devices();
+        let before = std::mem::replace(&mut self.directory, directory);
+        self.turn_out_strange_devices(&before);
         self.touched = self.directory.lines().map(|line| line.account.clone()).collect();
         self.tell_line_statuses();
     }
@@ -261,6 +264,7 @@ impl Switch {
     }
 
     pub(crate) fn settle(&mut self, now: Instant) {
+        self.put_out_strange_lamps(now);
         self.drain_sip(now);
         self.arm_registrations();
         self.tell_line_statuses();

@@ -145,7 +145,7 @@ impl Switch {
         }
         let sender = call.party(part.side).account.clone();
         let origin = self.origin_of(part.call, sender.as_ref()).ok_or(Refusal::NoSuchCall)?;
-        self.lead(number, origin, None, now).map(|_| ()).map_err(Refusal::of)
+        self.lead_on(number, origin, None, now).map(|_| ()).map_err(Refusal::of)
     }
 
     /// Whether the other parties of these two calls of one user can be joined.
@@ -168,7 +168,7 @@ impl Switch {
         let Some(old) = self.calls.get(&part.call) else { return };
         let sender = old.party(part.side).account.clone();
         let Some(origin) = self.origin_of(part.call, sender.as_ref()) else { return };
-        let Ok(Led { destination, outward }) = self.lead(number, origin, None, now) else { return };
+        let Ok(Led { destination, outward }) = self.lead_on(number, origin, None, now) else { return };
         let id = self.new_call_id();
         let Some(lifted) = self.lift(part, id, Side::Caller) else { return };
         let Some(old) = self.calls.get(&part.call) else { return };

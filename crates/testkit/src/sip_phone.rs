@@ -267,6 +267,36 @@ impl World {
         self.sip_phone(name).events.pop().expect("an answer")
     }
 
+    /// A desk phone registers while somebody listens; the last thing that it says.
+    pub fn captures_registration(&mut self, user: &str, number: u8) -> Vec<u8> {
+        let name = format!("desk-{user}");
+        let flow = self.new_stranger(number);
+        let mut phone = SipPhone::new(&name, number, flow, PASSWORD, self.now);
+        let mut said = Vec::new();
+        for _ in 0..2 {
+            while let Some(transmit) = phone.agent.poll_transmit() {
+                said.clone_from(&transmit.bytes);
+                self.switch.handle_message(flow, &transmit.bytes, self.now);
+            }
+            while let Some(transmit) = self.switch.poll_transmit() {
+                phone.agent.handle_message(flow, &transmit.bytes, self.now);
+            }
+        }
+        phone.drain(self.now);
+        assert!(matches!(phone.events.last(), Some(Event::Registered { .. })), "{:?}", phone.events);
+        self.sip_phones.insert(name, phone);
+        said
+    }
+
+    /// Somebody says by a flow of his own what he has heard; what he is answered.
+    pub fn replays(&mut self, said: &[u8], number: u8) -> String {
+        let flow = self.new_stranger(number);
+        self.switch.handle_message(flow, said, self.now);
+        let answer = self.switch.poll_transmit().expect("an answer");
+        self.switch.close_flow(flow, self.now);
+        String::from_utf8_lossy(&answer.bytes).into_owned()
+    }
+
     fn new_stranger(&mut self, number: u8) -> FlowId {
         let flow = self.next_flow_id();
         let remote = SocketAddr::from(([127, 0, 1, number], 5060));

@@ -112,6 +112,19 @@ impl World {
         self
     }
 
+    /// Gives all desk phones another password.
+    #[must_use]
+    pub fn with_new_passwords(mut self, password: &str) -> Self {
+        let devices = self.lines.iter().map(|(owner, line)| {
+            let name = format!("desk-{owner}");
+            let ha1 = Ha1::new(&name, "hotdesk", password);
+            Device { name, account: line.account.clone(), ha1 }
+        });
+        let directory = Directory::new(self.lines.iter().map(|(_, line)| line.clone()));
+        self.switch.set_directory(directory.with_devices(devices));
+        self
+    }
+
     /// The user's id.
     pub fn user(&self, name: &str) -> UserId {
         self.line_of(name).user

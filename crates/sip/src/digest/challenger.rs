@@ -144,7 +144,8 @@ impl Challenger {
     /// [`challenge_for`](Self::challenge_for).
     ///
     /// # Errors
-    /// As for [`verify`](Self::verify); a nonce made for another client is `Stale`.
+    /// As for [`verify`](Self::verify); a nonce made for another client is `Malformed`, whatever
+    /// password it was used with, so that nobody learns by it whether he has guessed one.
     pub fn verify_from(
         &mut self,
         client: &str,
@@ -155,7 +156,8 @@ impl Challenger {
         now: Instant,
     ) -> Result<(), DigestFailure> {
         let now = self.millis(now);
-        let nonce = self.read_nonce(&authorization.nonce, client, now).ok_or(DigestFailure::Malformed)?;
+        let nonce = self.read_nonce(&authorization.nonce, client, now);
+        let nonce = nonce.filter(|nonce| nonce.is_for_client).ok_or(DigestFailure::Malformed)?;
         let algorithm = authorization.algorithm.filter(|algorithm| self.algorithms.contains(algorithm));
         let algorithm = algorithm.ok_or(DigestFailure::Malformed)?;
         let nc = authorization.nonce_count.map(|nc| format!("{nc:08x}"));
@@ -178,10 +180,15 @@ impl Challenger {
         // without qop there is no count, and we have offered it (RFC 7616 §3.4)
         let count = authorization.nonce_count.filter(|_| auth.is_some()).ok_or(DigestFailure::Malformed)?;
         let is_too_new = nonce.born > now + millis_in(SKEW);
-        if is_too_new || now.saturating_sub(nonce.born) > millis_in(NONCE_LIFE) || !nonce.is_for_client {
+        if is_too_new || now.saturating_sub(nonce.born) > millis_in(NONCE_LIFE) {
             return Err(DigestFailure::Stale);
         }
         self.spend(&nonce, count, now)
+    }
+
+    /// Whether a nonce is of our making, for whomever, with a secret that is still good.
+    pub fn has_made(&self, nonce: &str, now: Instant) -> bool {
+        self.read_nonce(nonce, "", self.millis(now)).is_some()
     }
 
     /// An [`Ha1`] that no password gives, always the same for one user.
