@@ -10,7 +10,7 @@ use timing::{Deadline, Duration, Instant};
 
 use super::super::UserAgent;
 use super::super::caller::{add_authorization, challenged};
-use super::super::exchange::{PATIENCE, Purpose, T1, TransactionId, Wake};
+use super::super::exchange::{PATIENCE, Purpose, T1, T2, TransactionId, Wake};
 use super::super::leg::IncomingOffer;
 use super::{Extensions, ServerPurpose, ServerWake};
 use crate::config::DialogId;
@@ -149,13 +149,14 @@ impl UserAgent {
             return;
         };
         if is_lost {
-            // neither it nor its PRACK could arrive: the wait begins anew
-            sent.until = now + PATIENCE;
+            // neither it nor its PRACK could arrive: the wait begins anew, soon after the flow is back
+            sent.interval = T2 / 2;
+            sent.until = now + PATIENCE + T2;
         } else if now >= sent.until {
             self.respond_to_invitation(dialog, 504, None, &[], None, now);
             return self.end(dialog, EndedBy::NoAck, Some(504), None, now);
         }
-        sent.interval *= 2;
+        sent.interval = (sent.interval * 2).min(PATIENCE);
         let (at, response) = ((now + sent.interval).min(sent.until), sent.response.clone());
         self.respond_in_dialog(dialog, id, response, now);
         let deadline = Deadline::new(at.max(now + T1), "reliable provisional response");
