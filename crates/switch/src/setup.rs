@@ -482,7 +482,7 @@ impl Switch {
         call.codecs = vec![codec];
         let caller = call.caller_leg;
         // else he has just cancelled, and his `Ended` is on its way
-        if !dialog.is_some_and(|dialog| self.ua.answer(dialog, sdp, now).is_ok()) {
+        if dialog.is_none_or(|dialog| self.ua.answer(dialog, sdp, now).is_err()) {
             return;
         }
         if replaces.is_some() {

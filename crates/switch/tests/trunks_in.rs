@@ -1,5 +1,7 @@
 //! Calls from outside: whose they are, whom they ring, and what is believed of them.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 mod outside;
 
 use media::Codec;

@@ -1,4 +1,5 @@
 //! A site with two carriers and three desk phones.
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 #![allow(dead_code, reason = "each story uses its part of this")]
 
 use std::collections::BTreeMap;
