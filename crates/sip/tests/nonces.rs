@@ -85,7 +85,11 @@ fn what_was_captured_is_good_on_no_node() {
     assert_eq!(check(&mut one, "192.0.2.1", &proof, NOW), Ok(()));
     assert_eq!(check(&mut one, "192.0.2.1", &proof, NOW), Err(DigestFailure::Replayed));
     for (node, now) in [(&mut one, NOW), (&mut two, there)] {
-        assert_eq!(check(node, "198.51.100.66", &proof, now), Err(DigestFailure::Malformed), "a thief elsewhere");
+        assert_eq!(
+            check(node, "198.51.100.66", &proof, now),
+            Err(DigestFailure::Malformed),
+            "a thief elsewhere"
+        );
     }
 }
 

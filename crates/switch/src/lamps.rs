@@ -105,9 +105,10 @@ impl Switch {
 
     /// The subscriptions of devices of which this is true, given their line and name.
     pub(crate) fn lamps_of_devices(&self, is_meant: impl Fn(&str, &str) -> bool) -> Vec<SubscriptionId> {
-        let lamps = self.lamps.iter().filter(|(_, lamp)| {
-            lamp.device.as_ref().is_some_and(|device| is_meant(&lamp.owner, device))
-        });
+        let lamps = self
+            .lamps
+            .iter()
+            .filter(|(_, lamp)| lamp.device.as_ref().is_some_and(|device| is_meant(&lamp.owner, device)));
         lamps.map(|(id, _)| *id).collect()
     }
 

@@ -307,14 +307,8 @@ impl Entrance {
         let (outbox, frames) = mpsc::channel(OUTBOX);
         let ends = FlowEnds { local: self.local.towards(remote), remote };
         let outbox = outbox.into();
-        let opened = Wish::StrangerOpened {
-            flow,
-            transport,
-            ends: Some(ends),
-            certificate,
-            source: None,
-            outbox,
-        };
+        let opened =
+            Wish::StrangerOpened { flow, transport, ends: Some(ends), certificate, source: None, outbox };
         if !self.signalling.tell(opened).await {
             return;
         }
