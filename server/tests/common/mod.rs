@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
 pub mod peer;
+pub mod peers;
 pub mod phone;
 pub mod program;
 pub mod tools;
