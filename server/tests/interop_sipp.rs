@@ -57,20 +57,6 @@ async fn a_phone_that_knows_md5_alone_gets_in_at_its_second_try() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_echo_test_answers_in_every_manner_of_calling() {
-    let (_dir, server, udp, tcp) = started().await;
-    let scenarios =
-        ["call", "late_offer", "hold", "update", "info", "timer", "timer_too_short", "cancel_too_late"];
-    for scenario in scenarios {
-        for by_tcp in [false, true] {
-            let role = Role { tcp: by_tcp, ..Role::of("1001") };
-            plays(scenario, &role, if by_tcp { tcp } else { udp });
-        }
-    }
-    assert!(server.running.stop().await, "and nothing hangs on");
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn a_phone_calls_a_phone() {
     let (_dir, _server, udp, tcp) = started().await;
     let callee = waits("callee", &Role::of("1002"), udp);
@@ -109,33 +95,6 @@ async fn a_call_is_cancelled_before_its_answer_and_as_it_comes() {
         plays("cancel", &calling("1001", "1002"), udp);
         callee.played();
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_arrives_as_what_it_is() {
-    let (_dir, _server, udp, _) = started().await;
-    for (said, arrives) in [(486, 486), (603, 603), (480, 480)] {
-        let callee = waits("callee_refuses", &Role { status: said, ..Role::of("1002") }, udp);
-        plays("refused", &Role { status: arrives, ..calling("1001", "1002") }, udp);
-        callee.played();
-    }
-    plays("refused", &Role { status: 404, ..calling("1001", "4711") }, udp);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_phone_may_send_a_call_to_a_colleague_and_not_out_into_the_world() {
-    let (_dir, _server, udp, _) = started().await;
-    let moved =
-        |to: &str| Role { status: 302, extra: format!("Contact: <sip:{to}@{udp}>"), ..Role::of("1002") };
-    let colleague = waits("callee", &Role::of("1003"), udp);
-    let callee = waits("callee_refuses", &moved("1003"), udp);
-    plays("call", &calling("1001", "1002"), udp);
-    callee.played();
-    colleague.played();
-
-    let callee = waits("callee_refuses", &moved("0033899700000"), udp);
-    plays("refused_somehow", &calling("1001", "1002"), udp);
-    callee.played();
 }
 
 #[tokio::test(flavor = "multi_thread")]

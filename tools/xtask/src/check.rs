@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::attack;
-use crate::fuzz;
 use crate::house::{House, run, seconds, step};
 use crate::npm;
 use crate::serve::build_server;
@@ -31,7 +29,6 @@ pub fn test(house: &House) -> Result<bool> {
     report.part("types of the browser tests", || types(house));
     native(house, &mut report);
     report.part("documentation tests", || doctests(house));
-    report.part("fuzz targets", || fuzz::all(house));
 
     let mut server = None;
     report.part("release build", || {
@@ -43,13 +40,9 @@ pub fn test(house: &House) -> Result<bool> {
         Some((server, site)) => {
             report.part("transfer sizes", || sizes::check(house, &site));
             report.part("browser tests", || browser_tests(house, &server, &[]));
-            report.part("attacks", || {
-                attack::against(house, &server, &[])?;
-                Ok(Tally::one(true))
-            });
         }
         None => {
-            for part in ["transfer sizes", "browser tests", "attacks"] {
+            for part in ["transfer sizes", "browser tests"] {
                 report.part(part, || bail!("not possible, for there is no release build"));
             }
         }

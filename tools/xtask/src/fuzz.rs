@@ -8,8 +8,8 @@ use crate::house::{House, run as run_command, step};
 use crate::setup;
 use crate::tally::Tally;
 
-/// What a target gets in the continuous integration.
-pub const SHORTLY: Duration = Duration::from_secs(20);
+/// What a target gets when nothing is said.
+const SHORTLY: Duration = Duration::from_secs(20);
 
 /// No message larger than this is taken anyway; most of what can be found fits into much less.
 const MAX_INPUT_BYTES: u32 = 16 * 1024;
@@ -29,15 +29,6 @@ pub fn run(house: &House, args: &[String]) -> Result<bool> {
     let tally = run_targets(house, &fuzzer, &chosen, wish.each)?;
     println!("{tally}");
     Ok(tally.failed == 0)
-}
-
-/// Every target for a short while.
-///
-/// # Errors
-/// As of [`run`].
-pub fn all(house: &House) -> Result<Tally> {
-    let fuzzer = setup::install_fuzzer(house)?;
-    run_targets(house, &fuzzer, &targets(house)?, SHORTLY)
 }
 
 struct Wish {
