@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+pub mod peers;
 pub mod phone;
 pub mod program;
 
