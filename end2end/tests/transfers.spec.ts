@@ -1,123 +1,111 @@
-import { Baresip } from '../fixtures/baresip';
-import { ClientPage, ClientSite, type Stack } from '../fixtures/clients';
-import { ECHO_NUMBER, freePort, LINES, type Login } from '../fixtures/hotdesk';
-import { expect, type SeatOptions, test as base, TONES } from '../fixtures/test';
-import { expectNoTone, expectSilence, expectTone } from '../fixtures/tone';
+import { CtiSocket } from '../fixtures/cti';
+import { LINES } from '../fixtures/hotdesk';
+import { type DeskSeat, expect, test } from '../fixtures/test';
+import { expectMusic, expectNoTone, expectTone, listen } from '../fixtures/tone';
 
-// What the SIP stacks of others do beyond a plain call: transfers, UPDATE, keys, and calls with a desk phone.
+// Transfers as a CRM page asks for them: by CTI command, on the calls of three desks.
 
-interface Fixtures {
-  site: ClientSite;
-  sipPort: number;
-  /** A registered client page of the given stack, signed in as the given user. */
-  client: (stack: Stack, login: Login) => Promise<ClientPage>;
-  /** A desk phone on the line of the given user. */
-  deskPhone: (login: Login) => Promise<Baresip>;
+async function converse(from: DeskSeat, to: DeskSeat): Promise<void> {
+  await from.desk.dial(LINES[to.login]);
+  await to.desk.is('ringing');
+  await to.desk.answer.click();
+  await Promise.all([from.desk.is('on-call'), to.desk.is('on-call')]);
+  await Promise.all([expectTone(from.page, to.hertz), expectTone(to.page, from.hertz)]);
 }
 
-const test = base.extend<Fixtures>({
-  site: async ({}, use) => {
-    const site = await ClientSite.open();
-    await use(site);
-    await site.close();
-  },
-  sipPort: async ({}, use) => use(await freePort()),
-  serverEnvironment: async ({ site, sipPort }, use) =>
-    use({ HOTDESK_HTTP_ORIGINS: site.origin, HOTDESK_SIP_UDP: `127.0.0.1:${sipPort}`, HOTDESK_SIP_TCP: '', HOTDESK_SIP_DIGEST: 'md5' }),
-  client: async ({ seat, site, hotdesk }, use) => {
-    await use(async (stack, login) => {
-      const options: SeatOptions = { microphone: { kind: 'tone', hertz: TONES[login] }, mayReach: [site.origin] };
-      const { page } = await seat(options);
-      const client = new ClientPage(page, site, stack);
-      await client.register(hotdesk, login);
-      return client;
-    });
-  },
-  deskPhone: async ({ hotdesk, sipPort }, use) => {
-    const phones: Baresip[] = [];
-    await use(async (login) => {
-      expect(hotdesk.running).toBe(true);
-      const phone = await Baresip.register(`127.0.0.1:${sipPort}`, LINES[login], TONES[login]);
-      phones.push(phone);
-      return phone;
-    });
-    for (const phone of phones) await phone.dispose();
-  },
-});
-
-test('a jssip page holds and resumes by UPDATE', async ({ client }) => {
-  const alice = await client('jssip', 'alice');
-  await alice.call(ECHO_NUMBER);
-  await alice.is('in call');
-  await expectTone(alice.page, TONES.alice);
-  await alice.holdByUpdate();
-  await alice.is('on hold');
-  await expectSilence(alice.page);
-  await alice.resumeByUpdate();
-  await alice.is('in call');
-  await expectTone(alice.page, TONES.alice);
-  await alice.hangUp();
-  await alice.is('ended');
-});
-
-for (const stack of ['jssip', 'sipjs'] as const) {
-  test(`a ${stack} page sends its call to a colleague`, async ({ client }) => {
-    const alice = await client('jssip', 'alice');
-    const bruno = await client(stack, 'bruno');
-    const carla = await client('jssip', 'carla');
-    await alice.call(LINES.bruno);
-    await bruno.is('ringing');
-    await bruno.answer();
-    await Promise.all([alice.is('in call'), bruno.is('in call')]);
-    await expectTone(alice.page, TONES.bruno);
-    await bruno.transfer(LINES.carla);
-    await carla.is('ringing');
-    await carla.answer();
-    await carla.is('in call');
-    await Promise.all([expectTone(alice.page, TONES.carla), expectTone(carla.page, TONES.alice)]);
-    await expectNoTone(alice.page, TONES.bruno);
-    await alice.hangUp();
-    await Promise.all([alice.is('ended'), carla.is('ended')]);
-  });
+async function hearEachOther(one: DeskSeat, other: DeskSeat): Promise<void> {
+  await Promise.all([expectTone(one.page, other.hertz), expectTone(other.page, one.hertz)]);
 }
 
-test('a jssip page asks a colleague and joins the two calls', async ({ client }) => {
-  const alice = await client('jssip', 'alice');
-  const bruno = await client('jssip', 'bruno');
-  const carla = await client('jssip', 'carla');
-  await alice.call(LINES.bruno);
-  await bruno.is('ringing');
-  await bruno.answer();
-  await expectTone(bruno.page, TONES.alice);
-  await bruno.hold();
-  await bruno.is('on hold');
-  await bruno.consult(LINES.carla);
-  await carla.is('ringing');
-  await carla.answer();
-  await carla.is('in call');
-  await expectTone(carla.page, TONES.bruno);
-  await bruno.complete();
-  await Promise.all([expectTone(alice.page, TONES.carla), expectTone(carla.page, TONES.alice)]);
-  await carla.hangUp();
-  await alice.is('ended');
+test('a blind transfer: the agent is out at once, the caller hears it ring and talks to the next', async ({ agent, colleague, supervisor: carla, hotdesk }) => {
+  const socket = await CtiSocket.of(hotdesk, 'alice');
+  await socket.next('LoggedOn');
+  await converse(colleague, agent);
+  socket.command('directTransfer', { destination: LINES.carla });
+  await socket.phoneEvent('EventReleased');
+  await agent.desk.is('ready');
+  await carla.desk.is('ringing');
+  await expectMusic(colleague.page);
+  await carla.desk.answer.click();
+  await hearEachOther(colleague, carla);
+  await expectNoTone(colleague.page, agent.hertz);
+  socket.close();
 });
 
-test('a page and a desk phone hear each other, and the phone the keys of the page', async ({ client, deskPhone }) => {
-  const alice = await client('jssip', 'alice');
-  const bruno = await deskPhone('bruno');
-  await alice.call(LINES.bruno);
-  await alice.is('in call');
-  await expectTone(alice.page, TONES.bruno);
-  await alice.press('5');
-  await bruno.tells('CALL_DTMF_START');
-  await alice.hangUp();
-  await bruno.tells('CALL_CLOSED');
-  expect(bruno.heard(TONES.alice)).toBeGreaterThan(0.5);
+test('an attended transfer: ask first, then join', async ({ agent, colleague, supervisor: carla, hotdesk }) => {
+  const [alice, bruno] = [await CtiSocket.of(hotdesk, 'alice'), await CtiSocket.of(hotdesk, 'bruno')];
+  await Promise.all([alice.next('LoggedOn'), bruno.next('LoggedOn')]);
+  await converse(colleague, agent);
+  const before = await bruno.phoneEvent('EventEstablished');
+  alice.command('attendedTransfer', { destination: LINES.carla });
+  await alice.phoneEvent('EventOnHold');
+  await carla.desk.is('ringing');
+  await expectMusic(colleague.page);
+  await carla.desk.answer.click();
+  await hearEachOther(agent, carla);
+  await expectNoTone(colleague.page, agent.hertz);
+  alice.command('completeTransfer', {});
+  await hearEachOther(colleague, carla);
+  await agent.desk.is('ready');
+  const after = await bruno.phoneEvent('EventEstablished');
+  expect(after).toMatchObject({ linkedId: before.linkedId, otherDN: LINES.carla });
+  alice.close();
+  bruno.close();
+});
 
-  bruno.command('dial', `${LINES.alice}`);
-  await alice.is('ringing');
-  await alice.answer();
-  await expectTone(alice.page, TONES.bruno);
-  bruno.command('hangup');
-  await alice.is('ended');
+test('a consultation that is cancelled brings the caller back', async ({ agent, colleague, supervisor: carla, hotdesk }) => {
+  const alice = await CtiSocket.of(hotdesk, 'alice');
+  await alice.next('LoggedOn');
+  await converse(colleague, agent);
+  alice.command('attendedTransfer', { destination: LINES.carla });
+  await carla.desk.is('ringing');
+  await expectMusic(colleague.page);
+  alice.command('cancelTransfer', {});
+  await carla.desk.is('ready');
+  await hearEachOther(colleague, agent);
+  alice.close();
+});
+
+test('a conference of three: each hears both others', async ({ agent, colleague, supervisor: carla, hotdesk }) => {
+  const alice = await CtiSocket.of(hotdesk, 'alice');
+  await alice.next('LoggedOn');
+  await converse(colleague, agent);
+  alice.command('attendedTransfer', { destination: LINES.carla });
+  await carla.desk.is('ringing');
+  await carla.desk.answer.click();
+  await hearEachOther(agent, carla);
+  alice.command('conference', {});
+  // two tones at once: each must have its part in what is heard, and one's own none
+  for (const [who, others] of [[colleague, [agent, carla]], [carla, [agent, colleague]], [agent, [colleague, carla]]] as const) {
+    for (const other of others) await expectPart(who, other.hertz);
+    await expectNoTone(who.page, who.hertz);
+  }
+  alice.close();
+});
+
+async function expectPart(seat: DeskSeat, hertz: number): Promise<void> {
+  await expect
+    .poll(async () => {
+      const { total, tone } = await listen(seat.page, hertz);
+      return tone > -50 && tone > total - 12;
+    }, { timeout: 15_000 })
+    .toBe(true);
+}
+
+test('calls go on to another number, and do not disturb is busy', async ({ agent, colleague, supervisor: carla, hotdesk }) => {
+  const socket = await CtiSocket.of(hotdesk, 'carla');
+  await socket.next('LoggedOn');
+  socket.command('uncFwd', { state: true, destination: LINES.bruno });
+  await socket.next(({ msgType, ctiMessage }) => msgType === 'UserConfigUpdate' && ctiMessage.uncFwdEnabled === true);
+  await agent.desk.dial(LINES.carla);
+  await colleague.desk.is('ringing');
+  await carla.desk.is('ready');
+  await agent.desk.end.click();
+  await colleague.desk.is('ready');
+  socket.command('uncFwd', { state: false, destination: LINES.bruno });
+  socket.command('dnd', { state: true });
+  await socket.next(({ msgType, ctiMessage }) => msgType === 'UserConfigUpdate' && ctiMessage.dndEnabled === true);
+  await agent.desk.dial(LINES.carla);
+  await expect(agent.page.getByText(/is busy/)).toBeVisible();
+  socket.close();
 });

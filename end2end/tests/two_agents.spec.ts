@@ -1,6 +1,6 @@
 import { LINES } from '../fixtures/hotdesk';
 import { type DeskSeat, expect, test } from '../fixtures/test';
-import { expectNoTone, expectSilence, expectTone } from '../fixtures/tone';
+import { expectMusic, expectNoTone, expectSilence, expectTone } from '../fixtures/tone';
 
 /** Each hears the other's tone and not the own one: a loop-back would pass for a conversation otherwise. */
 async function expectConversation(one: DeskSeat, other: DeskSeat): Promise<void> {
@@ -38,13 +38,15 @@ test('bruno calls alice back after their call', async ({ agent, colleague }) => 
 });
 
 for (const holder of ['caller', 'called'] as const) {
-  test(`hold by the ${holder} silences both, and resume brings both back`, async ({ agent, colleague }) => {
+  test(`hold by the ${holder} brings the other music, and resume brings both back`, async ({ agent, colleague }) => {
     await converse(agent, colleague);
     await expectConversation(agent, colleague);
     const seat = holder === 'caller' ? agent : colleague;
     await seat.desk.hold.click();
     await seat.desk.is('on-hold');
-    await Promise.all([expectSilence(agent.page), expectSilence(colleague.page)]);
+    const waits = holder === 'caller' ? colleague : agent;
+    await Promise.all([expectSilence(seat.page), expectMusic(waits.page)]);
+    await expectNoTone(waits.page, seat.hertz);
     await seat.desk.resume.click();
     await seat.desk.is('on-call');
     await expectConversation(agent, colleague);
@@ -67,7 +69,7 @@ test('both hold and both resume, in either order', async ({ agent, colleague }) 
   await colleague.desk.is('on-hold');
   await agent.desk.resume.click();
   await agent.desk.is('on-call');
-  await Promise.all([expectSilence(agent.page), expectSilence(colleague.page)]);
+  await Promise.all([expectMusic(agent.page), expectSilence(colleague.page)]);
   await colleague.desk.resume.click();
   await colleague.desk.is('on-call');
   await expectConversation(agent, colleague);

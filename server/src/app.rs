@@ -118,11 +118,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
 
     let store = storage.store.clone();
     let nonce_secret = auth.sip_secrets.nonce_key();
-    let Outside { plan, connections, trunked } = outside::read(&config, &*store).await?;
+    let Outside { plan, connections, callers } = outside::read(&config, &*store).await?;
     let (signalling, cti, echo_tests) =
         engines::start(&config, store.clone(), kept.clone(), nonce_secret, plan, clock, &shutdown).await?;
-    let (sip, ports) = signalling::listen(&config, tls.as_ref(), &signalling, &trunked, clock, &shutdown)?;
-    outside::connect(connections, |dns| House {
+    let (sip, ports) = signalling::listen(&config, tls.as_ref(), &signalling, &callers, clock, &shutdown)?;
+    outside::connect(connections, &ports, |dns, ports| House {
         ports,
         dns,
         signalling: signalling.clone(),

@@ -13,8 +13,10 @@ use switch::{
     CallerIds, Did, DtmfMode, Identify, Limits, Numbering, Pattern, Plan, Registers, Rights, Route, TrunkId,
 };
 
-use crate::config::{self, CodecName, Config, Dtmf, IdentifyBy, NumberPattern, Ringing, Srtp, TrunkTransport};
-use crate::signalling::{Callers, Connection, House, SystemDns, Trunked, Trust, keep_trunk};
+use crate::config::{
+    self, CodecName, Config, Dtmf, IdentifyBy, NumberPattern, Ringing, Srtp, TrunkTransport,
+};
+use crate::signalling::{Callers, Connection, House, SystemDns, Trust, UdpPort, UdpPorts, keep_trunk};
 
 /// The number of the echo test.
 const ECHO: &str = "*55";
@@ -25,8 +27,8 @@ pub struct Outside {
     pub plan: Plan,
     /// For those who connect.
     pub connections: Vec<Connection>,
-    /// For those who listen.
-    pub trunked: Trunked,
+    /// Who proves himself by certificate when he connects to us.
+    pub callers: Callers,
 }
 
 /// Lays the settings over what the store has.
@@ -70,25 +72,38 @@ pub async fn read(config: &Config, store: &dyn Store) -> anyhow::Result<Outside>
     let callers = by_name.filter_map(|trunk| Some((certificate_name(trunk), trunk.ca.as_deref()?)));
     Ok(Outside {
         plan,
-        trunked: Trunked {
-            callers: Callers::new(callers)?,
-            by_udp: trunks.iter().any(|trunk| matches!(trunk.transport, None | Some(TrunkTransport::Udp))),
-        },
+        callers: Callers::new(callers)?,
         connections: trunks
             .iter()
-            .map(|trunk| connection(trunk, ids[&trunk.name]).with_context(|| format!("trunk {:?}", trunk.name)))
+            .map(|trunk| {
+                connection(trunk, ids[&trunk.name]).with_context(|| format!("trunk {:?}", trunk.name))
+            })
             .collect::<anyhow::Result<_>>()?,
     })
 }
 
 /// Keeps all trunks connected until the server stops.
-pub fn connect(connections: Vec<Connection>, house: impl FnOnce(Arc<SystemDns>) -> House) {
+///
+/// By UDP two trunks to one host cannot be told apart on one socket of ours, so that each but the first has its own.
+pub fn connect(
+    connections: Vec<Connection>,
+    ports: &UdpPorts,
+    house: impl Fn(Arc<SystemDns>, Vec<UdpPort>) -> House,
+) {
     if connections.is_empty() {
         return;
     }
-    let house = house(Arc::new(SystemDns::new()));
+    let dns = Arc::new(SystemDns::new());
+    let mut hosts = BTreeSet::new();
     for connection in connections {
-        tokio::spawn(keep_trunk(connection, house.clone()));
+        let by_udp = matches!(connection.transport, None | Some(Transport::Udp));
+        let is_first = by_udp && hosts.insert(connection.host.clone());
+        let ports = match by_udp {
+            true if is_first && !ports.shared.is_empty() => ports.shared.clone(),
+            true => ports.own.open(),
+            false => Vec::new(),
+        };
+        tokio::spawn(keep_trunk(connection, house(dns.clone(), ports)));
     }
 }
 
@@ -121,7 +136,10 @@ fn made(trunk: &config::Trunk, id: TrunkId) -> switch::Trunk {
         IdentifyBy::Flow => Identify::Flow,
         IdentifyBy::Certificate => Identify::Certificate(certificate_name(trunk).to_owned()),
         IdentifyBy::Address => {
-            tracing::warn!(trunk = trunk.name, "calls of this trunk are known by its address, which can be forged");
+            tracing::warn!(
+                trunk = trunk.name,
+                "calls of this trunk are known by its address, which can be forged"
+            );
             let port = trunk.host_and_port().1;
             Identify::Address { transport: transport.unwrap_or(Transport::Udp), port }
         }
@@ -133,7 +151,11 @@ fn made(trunk: &config::Trunk, id: TrunkId) -> switch::Trunk {
         name: trunk.name.clone(),
         domain,
         registers: user.map(|user| Registers { user, expires: trunk.expires }),
-        credentials: credentials.map(|(user, password)| Credentials { user, password, realm: trunk.realm.clone() }),
+        credentials: credentials.map(|(user, password)| Credentials {
+            user,
+            password,
+            realm: trunk.realm.clone(),
+        }),
         identify,
         trusted: trunk.trusted,
         limits: limits(trunk.max_calls, trunk.max_calls_per_minute, trunk.max_calls_per_day),
@@ -200,7 +222,8 @@ async fn dids(
     let mut dids = BTreeMap::new();
     let mut stored = Vec::new();
     for entry in store.numbers().await? {
-        let to = Ringing::try_from(entry.to).map_err(|message| anyhow!("number {}: {message}", entry.number))?;
+        let to =
+            Ringing::try_from(entry.to).map_err(|message| anyhow!("number {}: {message}", entry.number))?;
         stored.push((entry.number, to));
     }
     let set = config.dids.iter().map(|did| (did.number.clone(), did.to.clone()));
@@ -219,7 +242,9 @@ async fn dids(
         match rings {
             Some(rings) => drop(dids.insert(canonical, Did::Internal(rings))),
             // who has left takes his number along, and nobody's start should fail for it
-            None => tracing::warn!(%number, ?to, "a number rings nobody: there is no such user, or no line of his"),
+            None => {
+                tracing::warn!(%number, ?to, "a number rings nobody: there is no such user, or no line of his")
+            }
         }
     }
     Ok(dids)
@@ -268,7 +293,9 @@ mod tests {
         for (name, settings) in [("one", "address = \"192.0.2.1\""), ("two", "address = \"192.0.2.2\"")] {
             store.set_trunk(&TrunkEntry { name: name.into(), settings: settings.into() }).await.unwrap();
         }
-        for (number, to) in [("+33144500210", "echo"), ("+33144500211", "user:anna"), ("+33144500212", "user:x")] {
+        for (number, to) in
+            [("+33144500210", "echo"), ("+33144500211", "user:anna"), ("+33144500212", "user:x")]
+        {
             store.set_number(&NumberEntry { number: number.parse().unwrap(), to: to.into() }).await.unwrap();
         }
         store.set_permissions(anna, Some(&BTreeSet::new())).await.unwrap();
@@ -282,11 +309,13 @@ mod tests {
         )
         .await
         .unwrap();
-        let hosts: Vec<&str> = outside.connections.iter().map(|connection| connection.host.as_str()).collect();
+        let hosts: Vec<&str> =
+            outside.connections.iter().map(|connection| connection.host.as_str()).collect();
         assert_eq!(hosts, ["192.0.2.9", "192.0.2.2"]);
         assert_eq!(outside.plan.routes[0].trunks, [TrunkId(2), TrunkId(1)]);
         let rings = Did::Internal("1001".parse().unwrap());
-        let known: Vec<(&str, &Did)> = outside.plan.dids.iter().map(|(number, did)| (number.as_str(), did)).collect();
+        let known: Vec<(&str, &Did)> =
+            outside.plan.dids.iter().map(|(number, did)| (number.as_str(), did)).collect();
         assert_eq!(known, [("+33144500210", &rings), ("+33144500211", &rings)]);
         assert!(!outside.plan.rights_of(anna).allow(switch::Fare::Class(model::CallClass::Internal)));
     }

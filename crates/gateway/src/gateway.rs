@@ -154,10 +154,8 @@ impl Gateway {
                 self.config.services.insert(*user, services.clone());
             }
             // what is told of a call is told to its parties; these are for its record and its media
-            Fact::CallBegan(_)
-            | Fact::CallAnswered { .. }
-            | Fact::CallEnded(_)
-            | Fact::WorkerFree { .. } => {}
+            Fact::CallBegan(_) | Fact::CallAnswered { .. } | Fact::CallEnded(_) | Fact::WorkerFree { .. } => {
+            }
         }
     }
 

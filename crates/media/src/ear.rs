@@ -65,8 +65,19 @@ impl Ear {
         })
     }
 
-    pub(crate) fn fits(&self, codec: Codec, rate: u32) -> bool {
-        (self.codec, self.rate) == (codec, rate)
+    pub(crate) fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Hands sound out at another rate from now on; what waits goes on waiting.
+    pub(crate) fn set_rate(&mut self, rate: u32) -> Result<(), NoCoder> {
+        if rate != self.rate {
+            self.decoder.set_rate(rate)?;
+            (self.rate, self.step) = (rate, rate as usize / 50);
+            self.decoded.clear();
+            self.survey_again();
+        }
+        Ok(())
     }
 
     /// At how many Hz it hands sound out.
@@ -335,6 +346,23 @@ mod tests {
             let (steps, purity) = (heard.len() / 160, purity(&heard[heard.len() / 4..], PITCH, 8000));
             assert!(steps >= 190 && purity > 30.0, "{length} ms: {steps} steps, {purity} dB");
         }
+    }
+
+    #[test]
+    fn another_rate_goes_on_with_what_waits() {
+        let packets = packets(40);
+        let mut ear = Ear::new(Codec::Pcmu, 8000).expect("an ear");
+        let mut heard = [Vec::new(), Vec::new()];
+        for (number, packet) in (0..).zip(&packets) {
+            if number == 20 {
+                ear.set_rate(48_000).expect("another rate");
+            }
+            ear.put(1, number, Some(packet));
+            assert_eq!(ear.pull(&mut heard[usize::from(number >= 20)]), number > 0, "{number}");
+        }
+        assert_eq!(heard[1].len(), 20 * 960);
+        let level = level_of(&heard[1][960..], PITCH, 48_000) - 20.0 * 8_000_f64.log10();
+        assert!(level.abs() < 0.5, "{level} dB");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod demux;
 mod joins;
+mod mixer;
 mod rtp;
 mod studio;
 
@@ -71,8 +72,11 @@ struct Slot {
     voice: Option<Box<Voice>>,
     /// Keys for a peer that takes no telephone events: they are heard as tones.
     keypad: Keypad,
-    /// How many steps of its sound have been played to it.
+    /// How many steps of its sound have been played to it, and how many frames of any kind were made for it.
     played: u64,
+    made: u64,
+    /// How many steps of a mix it has said nothing in.
+    quiet: u32,
 }
 
 /// What there is a time for.
@@ -255,7 +259,8 @@ impl Plane {
 
     fn admit(&mut self, id: LegId, leg: AnyLeg, now: Instant) {
         let (join, gate_open, keypad) = (Join::Alone, true, Keypad::default());
-        let slot = Slot { leg, join, gate_open, ear: None, voice: None, keypad, played: 0 };
+        let slot =
+            Slot { leg, join, gate_open, ear: None, voice: None, keypad, played: 0, made: 0, quiet: 0 };
         self.legs.insert(id, slot);
         self.know_fragment(id, now);
     }

@@ -467,6 +467,52 @@ fn fifty_in_one_conference_hear_who_speaks() {
 }
 
 #[test]
+fn in_a_large_conference_those_who_listen_share_an_encoding_and_are_heard_once_they_speak() {
+    let mut world = world();
+    let mut phones: Vec<Phone> = (1..=12)
+        .map(|number| phone(&mut world, number, &format!("203.0.113.{number}:4000"), Codec::Opus))
+        .collect();
+    world.order(Order::Mix { legs: (1..=12).map(leg).collect() });
+    let (mut one, mut two) = (Mouth::new(Codec::Opus, 500.0), Mouth::new(Codec::Opus, 1200.0));
+    let mut speak = |world: &mut World, second: bool| -> Vec<Vec<Packet>> {
+        let before: Vec<usize> = phones.iter().map(|phone| world.heard_at(phone.address).len()).collect();
+        let [first, other, ..] = phones.as_mut_slice() else { panic!("twelve") };
+        let mut speakers = vec![(first, Codec::Opus, &mut one)];
+        if second {
+            speakers.push((other, Codec::Opus, &mut two));
+        }
+        talk(world, 100, &mut speakers);
+        let heard = phones.iter().zip(before);
+        heard.map(|(phone, before)| world.heard_at(phone.address).split_off(before)).collect()
+    };
+    let payloads = |packets: &[Packet]| -> Vec<Vec<u8>> {
+        packets[60..].iter().map(|packet| packet.payload.clone()).collect()
+    };
+    let levels = |packets: &[Packet]| {
+        let heard = at_phone(Codec::Opus, packets);
+        [500.0, 1200.0].map(|pitch| level_of(&heard[heard.len() / 2..], pitch, Codec::Opus))
+    };
+    let heard = speak(&mut world, false);
+    assert!(heard[2..].iter().all(|packets| payloads(packets) == payloads(&heard[1])));
+    assert_ne!(payloads(&heard[0]), payloads(&heard[1]));
+    assert!(levels(&heard[0])[0] < -50.0 && levels(&heard[1])[0] > -13.0);
+    // the second speaks, and is heard at once and not by himself
+    let heard = speak(&mut world, true);
+    let beginning = at_phone(Codec::Opus, &heard[5][..20]);
+    assert!(level_of(&beginning[9600..], 1200.0, Codec::Opus) > -14.0);
+    assert!(levels(&heard[0])[1] > -13.0 && levels(&heard[1])[1] < -50.0 && levels(&heard[1])[0] > -13.0);
+    assert!(levels(&heard[5]).iter().all(|level| *level > -13.0));
+    assert!(heard[3..].iter().all(|packets| payloads(packets) == payloads(&heard[2])));
+    // and listens again
+    let heard = speak(&mut world, false);
+    assert!(payloads(&heard[1]) == payloads(&heard[2]) && levels(&heard[1])[0] > -13.0);
+    for number in 1..=12 {
+        let packets = world.heard_at(at(&format!("203.0.113.{number}:4000")));
+        assert!(is_unbroken(&packets), "{number}");
+    }
+}
+
+#[test]
 fn a_leg_that_changes_its_codec_is_heard_on() {
     let mut world = world();
     let mut anna = phone(&mut world, 1, ANNA, Codec::Pcmu);

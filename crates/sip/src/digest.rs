@@ -9,7 +9,7 @@ mod client;
 mod params;
 
 #[cfg(feature = "server")]
-pub use challenger::{Challenger, DigestFailure};
+pub use challenger::{Challenger, DigestFailure, SKEW};
 pub(crate) use client::{ClientAuth, From as ChallengeFrom};
 
 use md5::Md5;
@@ -57,9 +57,9 @@ impl Algorithm {
 /// What a registrar knows instead of a password: `H(user:realm:password)` per algorithm, in hexadecimal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Ha1 {
-    /// For [`Algorithm::Md5`].
+    /// For [`Algorithm::Md5`]; empty where the account may not use it.
     pub md5: String,
-    /// For [`Algorithm::Sha256`].
+    /// For [`Algorithm::Sha256`]; empty where the account may not use it.
     pub sha256: String,
 }
 

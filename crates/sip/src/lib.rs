@@ -50,6 +50,8 @@ pub mod digest;
 pub mod dtmf;
 mod error;
 mod event;
+#[cfg(feature = "server")]
+pub mod package;
 mod reason;
 mod refer;
 mod subscription;

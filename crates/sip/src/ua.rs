@@ -2,12 +2,14 @@
 
 mod callee;
 mod caller;
+mod dispatch;
 mod exchange;
 mod inbound;
 #[cfg(not(feature = "server"))]
 mod lean;
 mod leg;
 mod offers;
+mod peer;
 mod registration;
 #[cfg(feature = "server")]
 mod server;
@@ -28,21 +30,13 @@ use crate::event::{EndedBy, Event, PendingRequest};
 use crate::reason::Reason;
 use crate::wire;
 
-use exchange::{Exchange, Happening, PATIENCE, Purpose, TransactionId, Wake};
+use exchange::{Exchange, PATIENCE, TransactionId, Wake};
 #[cfg(not(feature = "server"))]
 use lean::{Extensions, PACKAGES, ServerPurpose, ServerWake, Subscriptions};
 use leg::{Leg, NextOffer};
 use registration::Registration;
 #[cfg(feature = "server")]
 use server::{Extensions, PACKAGES, ServerPurpose, ServerWake, Subscriptions};
-
-/// The methods that a phone takes.
-const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE";
-/// The methods that a server takes.
-const SERVER_ALLOW: &str =
-    "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, PRACK, UPDATE, REFER, MESSAGE, SUBSCRIBE";
-/// The extensions that a server has.
-const SERVER_SUPPORTED: &str = "100rel, timer, replaces";
 
 /// Speaks SIP on every flow it is given: as registrar or registered phone, as caller and as callee.
 #[derive(Debug)]
@@ -216,11 +210,18 @@ impl UserAgent {
     }
 
     /// Sends a provisional response, 101 to 199, to a call that comes in.
+    ///
+    /// It is repeated until the caller acknowledges it where the caller requires that, and where the caller
+    /// can do so and there is a session description (RFC 3262). The first description that travels so is the
+    /// answer to the caller's offer, or our offer where it had none: [`Event::OfferAnswered`] brings its answer.
     pub fn progress(&mut self, dialog: DialogId, status: u16, sdp: Option<String>, now: Instant) {
         self.send_progress(dialog, status, sdp, now);
     }
 
     /// Answers a call that comes in with 200, which is repeated until its ACK comes or 64·T1 are over.
+    ///
+    /// It waits for a [`progress`](Self::progress) with a session description that is not acknowledged, and
+    /// carries no description where the session is agreed upon by then.
     ///
     /// # Errors
     /// [`WrongState`] unless the call waits for its answer.
@@ -346,70 +347,6 @@ impl UserAgent {
     /// A figure for metrics, and for tests that look for leaks.
     pub fn held(&self) -> (usize, usize) {
         (self.legs.len() + self.subscriptions.len(), self.exchange.transactions())
-    }
-
-    fn handle_happening(&mut self, happening: Option<Happening>, now: Instant) {
-        match happening {
-            None => {}
-            Some(Happening::Request(id, request)) => self.handle_request(id, &request, now),
-            Some(Happening::Ack(flow, ack)) => self.handle_ack(flow, &ack, now),
-            Some(Happening::LateAnswer(flow, response)) => self.handle_late_answer(flow, &response, now),
-            Some(Happening::Timeout(purpose)) => self.handle_timeout_of(purpose, false, now),
-            Some(Happening::Response(purpose, request, response)) => match purpose {
-                Purpose::Invite(dialog) => self.handle_invite_response(dialog, *request, &response, now),
-                Purpose::Reinvite(dialog) => self.handle_offer_response(dialog, *request, &response, now),
-                Purpose::Info(dialog)
-                | Purpose::Bye(dialog)
-                | Purpose::Probe(dialog)
-                | Purpose::Update(dialog) => {
-                    self.handle_dialog_response(purpose, dialog, *request, &response, now);
-                }
-                Purpose::Cancel => {}
-                Purpose::Register(id) => self.handle_register_response(id, *request, &response, now),
-                Purpose::Server(purpose) => {
-                    self.handle_server_response(purpose, *request, &response, now);
-                }
-            },
-        }
-    }
-
-    /// A request of ours stays without a final response, because none came or because its flow is gone.
-    fn handle_timeout_of(&mut self, purpose: Purpose, flow_gone: bool, now: Instant) {
-        match purpose {
-            // The peer may come back on another flow, and its response with it.
-            Purpose::Invite(_) if flow_gone => {}
-            Purpose::Invite(dialog) => self.end(dialog, EndedBy::Timeout, Some(408), None, now),
-            Purpose::Reinvite(dialog) => {
-                let status = if flow_gone { 503 } else { 408 };
-                self.finish_offer(dialog, status, now);
-            }
-            Purpose::Server(purpose) => self.handle_server_timeout(purpose, now),
-            Purpose::Update(dialog) => self.refresh_failed(dialog, 408, now),
-            Purpose::Register(id) if !flow_gone => self.fail_registration(id, None, "no response"),
-            Purpose::Register(_)
-            | Purpose::Info(_)
-            | Purpose::Bye(_)
-            | Purpose::Probe(_)
-            | Purpose::Cancel => {}
-        }
-    }
-
-    /// Answers a request with nothing but a status and these headers.
-    fn reply(
-        &mut self,
-        id: TransactionId,
-        status: u16,
-        headers: &[(sipx_sip::HeaderName, &str)],
-        now: Instant,
-    ) {
-        let tag = self.exchange.token();
-        let Some((request, _)) = self.exchange.pending(id) else { return };
-        let mut response = wire::response_to(request, status, None, &tag);
-        for (name, value) in headers {
-            wire::set(&mut response.headers, name.clone(), value);
-        }
-        wire::add_to_response(&mut response, &[], b"");
-        self.exchange.respond(id, response, now);
     }
 
     fn insert_leg(&mut self, leg: Leg) {

@@ -13,9 +13,9 @@ fn reply(peer: &mut ByHand, branch: &str, invite: &str, status: u16, more: &str,
     let contact = format!("Contact: <sip:{branch}@10.0.0.1>\r\nRecord-Route: <sip:proxy.example.org;lr>\r\n");
     let mut text = format!("SIP/2.0 {status} Forked\r\n");
     for name in ["Via", "From", "Call-ID", "CSeq"] {
-        text.push_str(&format!("{name}: {}\r\n", header(invite, name).unwrap()));
+        text.push_str(&format!("{name}: {}\r\n", header(invite, name).expect("every request has it")));
     }
-    let to = header(invite, "To").unwrap();
+    let to = header(invite, "To").expect("every request has it");
     text.push_str(&format!(
         "To: {to};tag={branch}\r\n{contact}{more}Content-Length: {}\r\n\r\n{body}",
         body.len()

@@ -7,6 +7,7 @@ use sip::{
     Credentials, EndedBy, Event, FlowId, OutboundInvite, OutboundRegister, Owner, RegisterRequest, Transport,
 };
 use timing::{Duration, Instant};
+use world::by_hand::{ByHand, header};
 use world::{ANSWER, End, FLOW, Fate, World, invitation};
 
 const REALM: &str = "example.org";
@@ -280,4 +281,28 @@ fn without_credentials_a_challenge_ends_the_call_and_gives_nothing_away() {
     let events = world.events(End::Phone);
     assert!(matches!(&events[..], [Event::Ended { dialog, status: Some(401), .. }] if *dialog == at_phone));
     assert!(!world.wire.iter().any(|(_, text)| text.contains("Authorization:")));
+}
+
+#[test]
+fn credentials_for_one_realm_are_shown_to_no_other_in_no_request() {
+    let mut peer = ByHand::new(Transport::Tcp);
+    let realm =
+        |realm: &str| format!("WWW-Authenticate: Digest realm=\"{realm}\", nonce=\"n\", qop=\"auth\"\r\n");
+    let credentials =
+        Some(Credentials { user: "trunk".into(), password: "secret".into(), realm: Some("carrier".into()) });
+    let (_, invite) = peer.called(OutboundInvite { credentials: credentials.clone(), ..invitation() });
+    peer.reply(&invite, 401, &realm("Carrier"), "");
+    let told = peer.events();
+    assert!(matches!(told[..], [Event::Ended { by: EndedBy::Refused { status: 401, .. }, .. }]), "{told:?}");
+    assert!(peer.unread().iter().all(|text| !text.contains("Authorization")));
+
+    let (dialog, invite) = peer.called(OutboundInvite { credentials, ..invitation() });
+    peer.reply(&invite, 401, &realm("carrier"), "");
+    let again = peer.next("INVITE");
+    assert!(header(&again, "Authorization").unwrap().contains("realm=\"carrier\""));
+    peer.reply(&again, 200, "Content-Type: application/sdp\r\n", ANSWER);
+    peer.desk.bye(dialog, None, peer.now);
+    let bye = peer.next("BYE");
+    peer.reply(&bye, 401, &realm("thief"), "");
+    assert!(peer.unread().is_empty(), "a BYE is not worth a password");
 }

@@ -275,3 +275,24 @@ fn a_callee_that_wants_an_extension_we_lack_ends_the_call() {
     peer.next("ACK");
     assert_eq!(peer.unread().len(), 0, "nothing is tried again");
 }
+
+#[test]
+fn a_caller_whose_flow_is_gone_is_waited_for_however_long_it_takes() {
+    let mut peer = ByHand::new(Transport::Ws);
+    let dialog = peer.calls("Require: 100rel\r\n").dialog;
+    peer.desk.progress(dialog, 180, None, peer.now);
+    peer.desk.close_flow(world::FLOW, peer.now);
+    peer.run(Duration::from_secs(24 * 3_600));
+    assert_eq!(peer.events(), [], "neither the response nor its PRACK could arrive");
+    let back = sip::FlowId(2);
+    peer.desk.open_flow(back, Transport::Ws, world::anna(), peer.now);
+    peer.desk.rebind(dialog, back);
+    peer.unread();
+    peer.run(Duration::from_secs(5));
+    peer.next("SIP/2.0 180");
+    peer.run(Duration::from_secs(26));
+    assert_eq!(peer.events(), []);
+    peer.run(Duration::from_secs(10));
+    let told = peer.events();
+    assert!(matches!(told[..], [Event::Ended { by: EndedBy::NoAck, .. }]), "{told:?}");
+}

@@ -240,3 +240,45 @@ fn an_offer_of_the_peer_refreshes_what_was_stale() {
     world.run(Duration::from_secs(1_800));
     assert_eq!((world.events(End::Phone), world.events(End::Desk)), (vec![], vec![]));
 }
+
+#[test]
+fn a_refresh_that_meets_an_offer_of_the_peer_is_said_again_and_nobody_is_told() {
+    let (mut peer, dialog) = refreshed_by_desk("INVITE, ACK");
+    peer.run(Duration::from_secs(46));
+    let refresh = peer.next("INVITE");
+    peer.request("INVITE", SDP, "v=0\r\na=sendonly\r\n");
+    peer.next("SIP/2.0 491 ");
+    peer.reply(&refresh, 491, "", "");
+    peer.next("ACK");
+    assert_eq!(peer.events(), [], "both were early");
+    peer.run(Duration::from_millis(2_000));
+    assert!(peer.unread().is_empty(), "who has begun the call waits longer (RFC 3261 §14.1)");
+    peer.run(Duration::from_millis(2_100));
+    let again = peer.next("INVITE");
+    assert_eq!((body_of(&again), header(&again, "CSeq").as_deref()), (OFFER, Some("3 INVITE")));
+    peer.reply(&again, 200, &format!("Session-Expires: 90;refresher=uac\r\n{SDP}"), ANSWER);
+    peer.next("ACK");
+    assert!(peer.events().is_empty() && peer.desk.dialog(dialog).is_some());
+}
+
+#[test]
+fn a_refresh_lost_with_its_flow_says_nothing_of_the_peer() {
+    let (mut peer, dialog) = refreshed_by_desk("UPDATE");
+    peer.run(Duration::from_secs(46));
+    peer.next("UPDATE");
+    peer.desk.close_flow(world::FLOW, peer.now);
+    let back = sip::FlowId(2);
+    peer.desk.open_flow(back, Transport::Ws, world::anna(), peer.now);
+    peer.desk.rebind(dialog, back);
+    peer.run(Duration::from_secs(30));
+    assert_eq!(peer.events(), []);
+    let update = peer.next("UPDATE");
+    let answer = "SIP/2.0 200 OK\r\nSession-Expires: 90;refresher=uac\r\n";
+    let copied: String = ["Via", "From", "To", "Call-ID", "CSeq"]
+        .iter()
+        .map(|name| format!("{name}: {}\r\n", header(&update, name).expect("every request has it")))
+        .collect();
+    peer.desk.handle_message(back, format!("{answer}{copied}\r\n").as_bytes(), peer.now);
+    peer.run(Duration::from_secs(40));
+    assert_eq!(peer.events(), []);
+}

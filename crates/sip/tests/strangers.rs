@@ -39,6 +39,15 @@ fn request(method: &str, more: &str) -> String {
 fn each_wrong_request_gets_the_status_that_the_standard_names() {
     let with_body =
         |kind: &str| request("INVITE", &format!("Content-Type: {kind}\r\nContent-Length: 4\r\n")) + "v=0\n";
+    let mixed = |more: &str| {
+        let body = format!(
+            "--x\r\nContent-Type: application/ISUP\r\n{more}\r\n\u{1}\r\n--x\r\n\
+             Content-Type: application/sdp\r\n\r\nv=0\r\n\r\n--x--\r\n"
+        );
+        let lines =
+            format!("Content-Type: multipart/mixed;boundary=\"x\"\r\nContent-Length: {}\r\n", body.len());
+        request("INVITE", &lines) + &body
+    };
     let in_dialog =
         |method: &str| request(method, "").replace("200@example.org>\r\n", "200@example.org>;tag=no\r\n");
     for (message, expected) in [
@@ -54,6 +63,10 @@ fn each_wrong_request_gets_the_status_that_the_standard_names() {
         (request("OPTIONS", "Require: nothingSupportsThis\r\n"), Some(420)),
         (with_body("application/sdp"), Some(100)),
         (with_body("text/plain"), Some(415)),
+        (with_body("multipart/mixed"), Some(400)),
+        (with_body("multipart/mixed;boundary=x"), Some(400)),
+        (mixed(""), Some(100)),
+        (mixed("Content-Disposition: signal;handling=required\r\n"), Some(415)),
         (request("INVITE", "").replace("INVITE sip:200@", "INVITE foo:200@"), Some(416)),
         (request("INVITE", "Authorization: Digest nonsense\r\n"), Some(400)),
         (request("INVITE", "Authorization: Basic abc\r\n"), Some(100)),

@@ -194,7 +194,7 @@ fn each_gets_the_verdict_and_the_response_that_its_rfc_asks_for_by_every_transpo
 fn refusals_say_what_would_have_been_understood() {
     for (name, header) in [
         ("bext01", "Unsupported: nothingSupportsThis, nothingSupportsThisEither\r\n"),
-        ("invut", "Accept: application/sdp\r\n"),
+        ("invut", "Accept: application/sdp, multipart/mixed\r\n"),
         ("intmeth", "Allow: INVITE, "),
     ] {
         let (_, bytes) = messages().into_iter().find(|(of, _)| *of == name).expect("in the corpus");

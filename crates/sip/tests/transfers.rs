@@ -194,6 +194,20 @@ fn a_peer_that_hangs_up_is_told_the_rest_and_a_deaf_one_is_left_alone() {
 }
 
 #[test]
+fn a_transfer_accepted_while_its_peer_is_away_is_told_of_on_the_next_flow() {
+    let mut peer = ByHand::new(Transport::Ws);
+    let dialog = peer.established("");
+    peer.request("REFER", "Refer-To: <sip:1@example.org>\r\n", "");
+    let (refer, ..) = referred(&mut peer);
+    peer.desk.close_flow(FLOW, peer.now);
+    let back = sip::FlowId(2);
+    peer.desk.open_flow(back, Transport::Ws, world::anna(), peer.now);
+    peer.desk.rebind(dialog, back);
+    peer.desk.accept_refer(dialog, refer, peer.now);
+    assert_eq!(body_of(&peer.next("NOTIFY")), "SIP/2.0 100 Trying\r\n");
+}
+
+#[test]
 fn a_notify_that_finds_nobody_ends_no_call() {
     let mut peer = ByHand::new(Transport::Udp);
     let dialog = peer.established("");

@@ -127,7 +127,11 @@ impl Softphone {
                 domain: account.domain,
                 name: Some(account.display_name),
                 expires: EXPIRES_SECONDS,
-                credentials: Some(Credentials { user: account.name, password: account.password, realm: None }),
+                credentials: Some(Credentials {
+                    user: account.name,
+                    password: account.password,
+                    realm: None,
+                }),
                 instance: Some(self.instance.clone()),
             },
             now,

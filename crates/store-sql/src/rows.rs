@@ -88,10 +88,7 @@ pub(crate) fn trunk(row: &SqliteRow) -> Result<TrunkEntry> {
 }
 
 pub(crate) fn number(row: &SqliteRow) -> Result<NumberEntry> {
-    Ok(NumberEntry {
-        number: parsed("number", &get::<String>(row, "number")?)?,
-        to: get(row, "rings")?,
-    })
+    Ok(NumberEntry { number: parsed("number", &get::<String>(row, "number")?)?, to: get(row, "rings")? })
 }
 
 pub(crate) fn permissions(row: &SqliteRow) -> Result<(UserId, BTreeSet<CallClass>)> {

@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use model::{CallClass, LineId, PhoneNumber, UserId, UserServices};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
-use store::{
-    CallRecord, Device, Line, NewLine, NewUser, NumberEntry, Store, StoreError, TrunkEntry, User,
-};
+use store::{CallRecord, Device, Line, NewLine, NewUser, NumberEntry, Store, StoreError, TrunkEntry, User};
 
 use crate::devices;
 use crate::error::{breaks_a_reference, store_error};

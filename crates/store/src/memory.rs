@@ -4,9 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use model::{CallClass, LineId, PhoneNumber, UserId, UserServices};
 
-use crate::{
-    CallRecord, Device, Line, NewLine, NewUser, NumberEntry, Store, StoreError, TrunkEntry, User,
-};
+use crate::{CallRecord, Device, Line, NewLine, NewUser, NumberEntry, Store, StoreError, TrunkEntry, User};
 
 /// A store in the memory of the process; gone with it.
 #[derive(Default)]

@@ -188,6 +188,8 @@ pub(crate) struct Leg {
     pub connected: bool,
     /// The caller's offer, until it is answered.
     pub offer: Option<String>,
+    /// What a caller was answered who is not answered yet but hears the far side.
+    pub early_answer: Option<String>,
     /// The leg that this one takes over from (the same user's phone after a reload).
     pub replaces: Option<LegId>,
 }
@@ -205,6 +207,10 @@ pub(crate) struct Leg {
 /// | `Reoffered`   | media's answer to a re-INVITE                     | `Up` |
 /// | `LateOffering` | media's offer for a caller who sent none         | `LateAnswering` |
 /// | `LateAnswering` | the answer in his ACK, and media to take it     | `Up` |
+/// | `EarlyAgreeing` | media to take what came with a 183             | `EarlyUp` |
+/// | `EarlyUp`     | the 200                                           | `Up` |
+/// | `EarlyAnswering` | media's answer to a caller who is to hear that | `EarlyAnswered` |
+/// | `EarlyAnswered` | the call's answer                               | `Up` |
 /// | `Asked`       | media's offer for a re-INVITE without one         | `AskedAnswering` |
 /// | `AskedAnswering` | the answer in its ACK, and media to take it    | `Up` |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -220,15 +226,27 @@ pub(crate) enum LegState {
     LateAnswering,
     Asked,
     AskedAnswering,
+    EarlyAgreeing,
+    EarlyUp,
+    EarlyAnswering,
+    EarlyAnswered,
 }
 
 impl LegState {
+    /// Whether media is agreed, so that sounds can be heard.
+    pub fn hears(self) -> bool {
+        self.is_up() || self == LegState::EarlyAnswered
+    }
+
+    /// Whether a call that came in waits for its final response.
+    pub fn is_unanswered(self) -> bool {
+        use LegState::{Answering, EarlyAnswered, EarlyAnswering, Incoming, LateOffering};
+        matches!(self, Incoming | Answering | LateOffering | EarlyAnswering | EarlyAnswered)
+    }
+
     /// Whether the dialog is confirmed and media agreed.
     pub fn is_up(self) -> bool {
-        matches!(
-            self,
-            LegState::Up | LegState::Reoffered | LegState::Asked | LegState::AskedAnswering
-        )
+        matches!(self, LegState::Up | LegState::Reoffered | LegState::Asked | LegState::AskedAnswering)
     }
 }
 

@@ -22,13 +22,16 @@ impl Switch {
 
     /// Sends a call that has come to nothing for `cause` elsewhere, where somebody wants that.
     pub(crate) fn send_on(&mut self, id: CallId, cause: EndCause, now: Instant) -> bool {
-        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else { return false };
+        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else {
+            return false;
+        };
         let chosen: fn(&UserServices) -> Option<&Forward> = match cause {
             EndCause::Busy | EndCause::Declined => |services| Some(&services.busy),
             EndCause::NoAnswer | EndCause::Unavailable => |services| Some(&services.no_answer),
-            EndCause::NotAcceptable | EndCause::UnknownNumber | EndCause::Forbidden | EndCause::Overloaded => {
-                |_| None
-            }
+            EndCause::NotAcceptable
+            | EndCause::UnknownNumber
+            | EndCause::Forbidden
+            | EndCause::Overloaded => |_| None,
             _ => return false,
         };
         if let Destination::Line(account) = &call.destination {
@@ -43,19 +46,14 @@ impl Switch {
     }
 
     /// Sends a call on to a number, in the name of whom it was for; `false` if that leads nowhere.
-    pub(crate) fn divert(
-        &mut self,
-        id: CallId,
-        number: &PhoneNumber,
-        cause: EndCause,
-        now: Instant,
-    ) -> bool {
+    pub(crate) fn divert(&mut self, id: CallId, number: &PhoneNumber, cause: EndCause, now: Instant) -> bool {
         let Some(call) = self.calls.get(&id) else { return false };
         if call.diverted >= MOST_DIVERSIONS {
             return false;
         }
         let origin = self.origin_of(id, call.callee.account.as_ref().or(call.payer.as_ref()));
-        let Some(Led { destination, outward }) = origin.and_then(|origin| self.lead(number, origin, None, now).ok())
+        let Some(Led { destination, outward }) =
+            origin.and_then(|origin| self.lead_on(number, origin, None, now).ok())
         else {
             return false;
         };
@@ -92,6 +90,8 @@ impl Switch {
         call.callee = Party::of_line(&line, linked_id, channel, CallDirection::Incoming);
         call.destination = Destination::Line(account);
         call.refused = None;
+        // it is no call to the outside any more
+        self.set_outward(id, None, now);
         self.place(id, now);
         true
     }

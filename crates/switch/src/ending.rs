@@ -4,7 +4,7 @@ use model::{CallId, EndCause, LegId};
 use sip::{DialogId, EndedBy, Reason};
 use timing::{Duration, Instant};
 
-use crate::call::{LegState, Phase, Side};
+use crate::call::{Phase, Side};
 use crate::fact::{CallEnded, Fact, PhoneFactKind};
 use crate::switch::{Switch, Timer};
 
@@ -135,7 +135,7 @@ impl Switch {
         if let Some(dialog) = leg.dialog {
             self.dialogs.remove(&dialog);
             match leg.state {
-                LegState::Incoming | LegState::Answering => self.refuse(dialog, cause, now),
+                state if state.is_unanswered() => self.refuse(dialog, cause, now),
                 _ => self.ua.bye(dialog, Some(reason_of(cause)), now),
             }
         }

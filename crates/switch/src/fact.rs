@@ -55,7 +55,8 @@ pub enum Fact {
         /// How.
         status: TrunkStatus,
     },
-    /// A trunk has refused to register us.
+    /// A trunk does not accept who we are: it has refused our registration, or asks for a password where it has none
+    /// of ours to ask for.
     TrunkRefusedUs {
         /// Which.
         trunk: TrunkId,

@@ -91,7 +91,8 @@ impl Switch {
 
     /// Does what a caller has dialled a code for, and lets him hear that it is done.
     pub(crate) fn use_feature(&mut self, id: CallId, feature: Feature, now: Instant) {
-        let user = self.calls.get(&id).and_then(|call| call.caller.user);
+        let dialled = self.calls.get(&id).filter(|call| call.diverted == 0);
+        let user = dialled.and_then(|call| call.caller.user);
         let done = user.ok_or(Refusal::NoLine).and_then(|user| {
             let services = self.services.get(&user).cloned().unwrap_or_default();
             for change in changes(feature, services) {
@@ -119,7 +120,8 @@ impl Switch {
         now: Instant,
     ) -> Result<(), EndCause> {
         let line = self.directory.line(&proven.account).ok_or(EndCause::Forbidden)?.clone();
-        let rings = self.calls.get(&call).filter(|call| call.phase == Phase::Ringing);
+        let inside = |call: &&crate::call::Call| call.phase == Phase::Ringing && call.outward.is_none();
+        let rings = self.calls.get(&call).filter(inside);
         let caller = rings.ok_or(EndCause::UnknownNumber)?.caller.account.as_ref();
         let offer = invite.sdp.as_ref().ok_or(EndCause::NotAcceptable)?.clone();
         if caller == Some(&proven.account) {
@@ -141,6 +143,7 @@ impl Switch {
             lost_at: None,
             connected: false,
             offer: Some(offer),
+            early_answer: None,
             replaces: None,
         };
         self.dialogs.insert(invite.dialog, leg_id);
@@ -162,7 +165,10 @@ impl Switch {
     /// The call that rings at that number.
     pub(crate) fn ringing_at(&self, number: &PhoneNumber) -> Option<CallId> {
         let rings = |call: &&crate::call::Call| {
-            call.phase == Phase::Ringing && call.callee.number.as_ref() == Some(number) && !call.branches.is_empty()
+            call.phase == Phase::Ringing
+                && call.outward.is_none()
+                && call.callee.number.as_ref() == Some(number)
+                && !call.branches.is_empty()
         };
         self.calls.values().find(rings).map(|call| call.id)
     }

@@ -14,6 +14,10 @@ pub(crate) struct Way {
     pub transport: Transport,
     /// Where its messages come from; not known of a WebSocket, behind whose address proxies may stand.
     pub remote: Option<IpAddr>,
+    /// Where it comes from as far as guesses are counted; a WebSocket's is what its proxies say.
+    pub source: Option<IpAddr>,
+    /// For whom our nonces are good on it: an eavesdropper speaks by another flow.
+    pub client: String,
     /// Who holds it, where that was proved before it was opened.
     pub identity: Option<Identity>,
     /// A device has proved on it who it is.
@@ -26,8 +30,11 @@ impl Switch {
     /// A connection that may speak SIP for `identity` is there.
     pub fn open_flow(&mut self, flow: FlowId, transport: Transport, identity: Identity, now: Instant) {
         self.ua.open_flow(flow, transport, Owner::Account(identity.account.clone()), now);
+        let client = format!("account {}", identity.account);
         let identity = Some(identity);
-        self.ways.insert(flow, Way { transport, remote: None, identity, proven: false, is_old: false });
+        let way =
+            Way { transport, remote: None, source: None, client, identity, proven: false, is_old: false };
+        self.ways.insert(flow, way);
     }
 
     /// A peer that has proved nothing is there, by UDP, TCP or TLS, or by a WebSocket without a login. It is told
@@ -51,11 +58,20 @@ impl Switch {
             self.trunks.visitors.insert(flow, trunk);
         }
         let remote = ends.as_ref().map(|ends| ends.remote.ip());
+        let client = ends.as_ref().map_or_else(|| format!("flow {}", flow.0), |ends| ends.remote.to_string());
         if let Some(ends) = ends {
             self.ua.set_ends(flow, ends);
         }
-        let way = Way { transport, remote, identity: None, proven: trunk.is_some(), is_old: false };
+        let (source, proven) = (remote, trunk.is_some());
+        let way = Way { transport, remote, source, client, identity: None, proven, is_old: false };
         self.ways.insert(flow, way);
+    }
+
+    /// Where a WebSocket comes from, by its address and by what trusted proxies say.
+    pub fn set_source(&mut self, flow: FlowId, source: IpAddr) {
+        if let Some(way) = self.ways.get_mut(&flow) {
+            way.source = Some(source);
+        }
     }
 
     /// A connection is gone. Its registrations end at once (RFC 5626 §4.2); calls that were answered over it

@@ -17,6 +17,9 @@ const MOST_KEPT: usize = 10_000;
 /// Sweeping takes a time that grows with what is kept.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
+/// When who was told to wait may try again.
+pub(crate) const RETRY_AFTER: Duration = WINDOW;
+
 /// Counts wrong passwords, so that nobody finds one by trying.
 #[derive(Debug, Default)]
 pub(crate) struct Guesses {
@@ -46,12 +49,19 @@ impl Wrong {
 }
 
 impl Guesses {
-    /// Whether another password may be tried.
-    pub fn may_try(&mut self, account: &str, source: Option<IpAddr>, now: Instant) -> bool {
+    /// Whether another password may be tried. A phone that is registered where it speaks (`is_there`) is not shut
+    /// out by those who guess its password elsewhere.
+    pub fn may_try(&mut self, account: &str, source: Option<IpAddr>, is_there: bool, now: Instant) -> bool {
         let for_account = self.by_account.get_mut(account).map_or(0, |wrong| wrong.recent(now));
-        let from_source = source.and_then(|source| self.by_source.get_mut(&source));
+        let from_source = source.and_then(|source| self.by_source.get_mut(&network(source)));
         let from_source = from_source.map_or(0, |wrong| wrong.recent(now));
-        for_account < MOST_FOR_ACCOUNT && from_source < MOST_FROM_SOURCE && self.all.recent(now) < MOST_AT_ALL
+        if is_there {
+            return from_source < MOST_FROM_SOURCE;
+        }
+        // in an attack of many on many, who has failed so far is part of it, and nobody else
+        let is_attack = self.all.recent(now) >= MOST_AT_ALL;
+        let (account, source) = if is_attack { (1, 1) } else { (MOST_FOR_ACCOUNT, MOST_FROM_SOURCE) };
+        for_account < account && from_source < source
     }
 
     /// A wrong password was tried.
@@ -66,9 +76,18 @@ impl Guesses {
         if self.by_account.len() < MOST_KEPT {
             self.by_account.entry(account.to_owned()).or_default().add(now, MOST_FOR_ACCOUNT);
         }
+        let source = source.map(network);
         if let Some(source) = source.filter(|_| self.by_source.len() < MOST_KEPT) {
             self.by_source.entry(source).or_default().add(now, MOST_FROM_SOURCE);
         }
+    }
+}
+
+/// One customer has a whole /64 of IPv6.
+fn network(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::from((u128::from(v6) >> 64 << 64).to_be_bytes()),
+        v4 => v4,
     }
 }
 
@@ -85,23 +104,36 @@ mod tests {
         let mut guesses = Guesses::default();
         let start = Instant::ORIGIN;
         for guess in 0..10 {
-            assert!(guesses.may_try("anna", source(guess), start), "{guess}");
+            assert!(guesses.may_try("anna", source(guess), false, start), "{guess}");
             guesses.was_wrong("anna", source(guess), start);
         }
-        assert!(!guesses.may_try("anna", source(99), start));
-        assert!(guesses.may_try("bruno", source(1), start));
-        assert!(guesses.may_try("anna", source(99), start + Duration::from_secs(61)));
+        assert!(!guesses.may_try("anna", source(99), false, start));
+        assert!(guesses.may_try("anna", source(98), true, start), "the phone itself goes on");
+        assert!(guesses.may_try("bruno", source(1), false, start));
+        assert!(guesses.may_try("anna", source(99), false, start + Duration::from_secs(61)));
     }
 
     #[test]
     fn one_source_does_not_try_its_way_through_the_accounts() {
         let mut guesses = Guesses::default();
         for guess in 0..MOST_FROM_SOURCE {
-            assert!(guesses.may_try(&format!("user{guess}"), source(1), Instant::ORIGIN));
+            assert!(guesses.may_try(&format!("user{guess}"), source(1), false, Instant::ORIGIN));
             guesses.was_wrong(&format!("user{guess}"), source(1), Instant::ORIGIN);
         }
-        assert!(!guesses.may_try("another", source(1), Instant::ORIGIN));
-        assert!(guesses.may_try("another", source(2), Instant::ORIGIN));
+        assert!(!guesses.may_try("another", source(1), false, Instant::ORIGIN));
+        assert!(guesses.may_try("another", source(2), false, Instant::ORIGIN));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_is_one_source() {
+        let mut guesses = Guesses::default();
+        let of = |last: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]));
+        for guess in 0..40 {
+            guesses.was_wrong(&guess.to_string(), of(guess), Instant::ORIGIN);
+        }
+        assert!(!guesses.may_try("new", of(99), false, Instant::ORIGIN));
+        let other = Some(IpAddr::from([0x2001, 0xdb8, 0, 1, 0, 0, 0, 1]));
+        assert!(guesses.may_try("new", other, false, Instant::ORIGIN));
     }
 
     #[test]
@@ -112,7 +144,11 @@ mod tests {
             guesses.was_wrong(&guess.to_string(), Some(ip), Instant::ORIGIN);
         }
         assert!(guesses.by_account.len() <= MOST_KEPT && guesses.by_source.len() <= MOST_KEPT);
-        assert!(!guesses.may_try("new", source(1), Instant::ORIGIN), "all of it is an attack");
-        assert!(guesses.may_try("new", source(1), Instant::ORIGIN + Duration::from_secs(61)));
+        let failed = Some(IpAddr::from(1_u32.to_be_bytes()));
+        assert!(!guesses.may_try("new", failed, false, Instant::ORIGIN), "it is part of the attack");
+        assert!(!guesses.may_try("2", source(1), false, Instant::ORIGIN), "so is whom it is about");
+        assert!(guesses.may_try("new", source(1), false, Instant::ORIGIN), "others are not shut out");
+        let later = Instant::ORIGIN + Duration::from_secs(61);
+        assert!(guesses.may_try("new", failed, false, later));
     }
 }

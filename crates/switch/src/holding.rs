@@ -69,6 +69,8 @@ impl Switch {
 fn service_order(destination: &crate::Destination, leg: media::LegId) -> media::Order {
     match destination {
         crate::Destination::Feature(_) => media::Order::Play { leg, sound: Sound::Waiting },
-        crate::Destination::Echo | crate::Destination::Line(_) | crate::Destination::Outside(_) => media::Order::Echo { leg },
+        crate::Destination::Echo | crate::Destination::Line(_) | crate::Destination::Outside(_) => {
+            media::Order::Echo { leg }
+        }
     }
 }

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use model::{EndCause, PhoneNumber};
-use sip::InboundInvite;
+use sip::{InboundInvite, Transport};
 use timing::Instant;
 
 use crate::outward::Led;
 use crate::setup::{Caller, NewCall};
 use crate::switch::Switch;
-use crate::trunk::{Did, Origin, Trunk, TrunkId};
+use crate::trunk::{Did, Identify, Origin, Trunk, TrunkId};
 
 impl Switch {
     /// A trunk brings a call.
@@ -27,6 +27,9 @@ impl Switch {
         now: Instant,
     ) -> Result<NewCall, EndCause> {
         let settings = self.trunks.plan.trunk(trunk).ok_or(EndCause::Forbidden)?;
+        if !self.is_credible(settings, invite) {
+            return Err(EndCause::Forbidden);
+        }
         let caller = self.caller_of(settings, invite);
         let dialled = self.dialled_by(settings, invite);
         let did = dialled.iter().find_map(|number| {
@@ -54,6 +57,15 @@ impl Switch {
         Ok(NewCall { caller, dialled, led, codecs, variables: BTreeMap::new() })
     }
 
+    /// Whether a call is the trunk's. By UDP anybody can write its address: there it takes the operator's word that
+    /// this is enough, or that the call goes to the account that we have registered.
+    fn is_credible(&self, trunk: &Trunk, invite: &InboundInvite) -> bool {
+        let by_udp = self.ways.get(&invite.flow).is_some_and(|way| way.transport == Transport::Udp);
+        let registered =
+            trunk.registers.as_ref().is_some_and(|registers| registers.user == invite.request_user);
+        !by_udp || registered || matches!(trunk.identify, Identify::Address { .. })
+    }
+
     /// The numbers that a trunk may mean, in canonical form. One that registers us may call our account, and says
     /// only in `To` which number was dialled.
     fn dialled_by(&self, trunk: &Trunk, invite: &InboundInvite) -> Vec<PhoneNumber> {
@@ -72,7 +84,11 @@ impl Switch {
         });
         let user = asserted.and_then(user_in).unwrap_or(&invite.from_user);
         let number = trunk.format.read(user, numbering).filter(|_| !hides);
-        let name = if hides || number.is_none() { String::new() } else { invite.from_name.clone().unwrap_or_default() };
+        let name = if hides || number.is_none() {
+            String::new()
+        } else {
+            invite.from_name.clone().unwrap_or_default()
+        };
         Caller::Outside { number, name }
     }
 

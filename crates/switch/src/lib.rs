@@ -17,19 +17,22 @@
 //! Left to others: who may log in (`server`), what the CTI wire looks like (`gateway`), sound (`media`).
 #![warn(missing_docs)]
 
+mod audit;
 mod call;
 mod command;
 mod control;
 mod directory;
 mod diverting;
+mod early;
 mod ending;
 mod fact;
 mod features;
 mod flows;
 mod guesses;
 mod holding;
-mod media_facts;
 mod inward;
+mod lamps;
+mod media_facts;
 mod numbering;
 mod outward;
 mod proving;
@@ -45,11 +48,11 @@ mod trunks;
 
 pub use command::{Command, PhoneAct, Refusal, ServiceChange};
 pub use directory::{Destination, Device, Directory, Identity, Line};
-pub use features::Feature;
 pub use fact::{CallBegan, CallDirection, CallEnded, Fact, LineStatus, PartyInfo, PhoneFact, PhoneFactKind};
+pub use features::Feature;
 pub use numbering::{Fare, NotAPattern, NumberFormat, Numbering, Outside, Pattern};
 pub use switch::{Config, Order, Switch};
 pub use trunk::{
-    Attempt, CallerIds, Did, DtmfMode, Identify, Limited, Limits, NotLet, Origin, Plan, Registers, Rights, Route,
-    Trunk, TrunkId, TrunkStatus,
+    Attempt, CallerIds, Did, DtmfMode, Identify, Limited, Limits, NotLet, Origin, Plan, Registers, Rights,
+    Route, Trunk, TrunkId, TrunkStatus,
 };

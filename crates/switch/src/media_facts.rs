@@ -43,6 +43,7 @@ impl Switch {
     ) {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         match leg.state {
+            LegState::EarlyAnswering => self.early_answer_made(leg_id, sdp, now),
             LegState::Answering => {
                 self.direction_changed(leg_id, direction);
                 self.answer_made(leg_id, sdp, codec, now);
@@ -133,6 +134,7 @@ impl Switch {
                 self.direction_changed(leg_id, direction);
                 self.agreed(leg_id, codec, now);
             }
+            LegState::EarlyAgreeing => self.early_agreed(leg_id, codec, now),
             LegState::AskedAnswering => {
                 leg.state = LegState::Up;
                 self.direction_changed(leg_id, direction);

@@ -125,8 +125,9 @@ impl Numbering {
     /// The class of a canonical number.
     pub fn class_of(&self, number: &PhoneNumber) -> CallClass {
         let among = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(number.as_str()));
-        let abroad =
-            || number.as_str().strip_prefix('+').is_some_and(|digits| !digits.starts_with(&self.country_code));
+        let abroad = || {
+            number.as_str().strip_prefix('+').is_some_and(|digits| !digits.starts_with(&self.country_code))
+        };
         if among(&self.premium) {
             CallClass::Premium
         } else if abroad() {
@@ -186,9 +187,14 @@ mod tests {
     #[test]
     fn one_number_has_one_form_however_it_is_dialled() {
         let france = Numbering::default();
-        for dialled in
-            ["0612345678", "06 12 34 56 78", "+33612345678", "+33 (0)6 12 34 56 78", "0033612345678", "003306 12 34 56 78"]
-        {
+        for dialled in [
+            "0612345678",
+            "06 12 34 56 78",
+            "+33612345678",
+            "+33 (0)6 12 34 56 78",
+            "0033612345678",
+            "003306 12 34 56 78",
+        ] {
             assert_eq!(canonical(&france, dialled).as_deref(), Some("+33612345678"), "{dialled}");
         }
         let america = Numbering {
@@ -200,7 +206,8 @@ mod tests {
         for dialled in ["2125550123", "12125550123", "+12125550123", "01112125550123"] {
             assert_eq!(canonical(&america, dialled).as_deref(), Some("+12125550123"), "{dialled}");
         }
-        let italy = Numbering { country_code: "39".into(), national_prefix: String::new(), ..Numbering::default() };
+        let italy =
+            Numbering { country_code: "39".into(), national_prefix: String::new(), ..Numbering::default() };
         assert_eq!(canonical(&italy, "0612345678").as_deref(), Some("+390612345678"), "its zero stays");
         assert_eq!(canonical(&italy, "+390612345678").as_deref(), Some("+390612345678"));
         let russia = Numbering {

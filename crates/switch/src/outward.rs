@@ -10,6 +10,7 @@ use timing::{Deadline, Duration, Instant};
 use crate::call::{Call, Leg, LegState, Phase, Side};
 use crate::directory::Destination;
 use crate::fact::Fact;
+use crate::features::Feature;
 use crate::flows::Offers;
 use crate::numbering::{Fare, Outside};
 use crate::switch::{Switch, Timer};
@@ -106,8 +107,28 @@ impl Switch {
         Ok(Led { destination, outward: Some(outward) })
     }
 
+    /// Where a number leads that somebody is sent to by another: codes are for one's own dialling alone, since they
+    /// would speak of who is sent, not of who sends him.
+    ///
+    /// # Errors
+    /// The cause that refuses the call.
+    pub(crate) fn lead_on(
+        &mut self,
+        number: &PhoneNumber,
+        origin: Origin,
+        hops: Option<u8>,
+        now: Instant,
+    ) -> Result<Led, EndCause> {
+        if Feature::dialled(number).is_some() {
+            return Err(EndCause::UnknownNumber);
+        }
+        self.lead(number, origin, hops, now)
+    }
+
     fn lead_inside(&self, destination: Destination, origin: Origin) -> Result<Led, EndCause> {
         let may = match (&destination, origin) {
+            // a code speaks of who dials it, and of nobody else
+            (Destination::Feature(_), Origin::Trunk(_)) => false,
             (Destination::Line(_), Origin::User(user)) => {
                 self.trunks.plan.rights_of(user).allow(Fare::Class(CallClass::Internal))
             }
@@ -123,7 +144,9 @@ impl Switch {
             let may = self.trunks.plan.rights_of(user).allow(outside.fare);
             Some(may && !self.trunks.plan.attempts(&outside, Origin::User(user)).is_empty())
         };
-        self.directory.route(number).is_some() || outside().unwrap_or(false)
+        let inside = self.directory.route(number);
+        let leads = inside.is_some_and(|destination| !matches!(destination, Destination::Feature(_)));
+        leads || outside().unwrap_or(false)
     }
 
     /// In whose name a call goes on: of this account's user, or of the trunk that brought the caller.
@@ -170,7 +193,8 @@ impl Switch {
     /// A call to the outside counts for its user from its beginning.
     pub(crate) fn take_toll(&mut self, id: CallId, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(Outward { origin: Origin::User(user), ticket: ticket @ None, .. }) = &mut call.outward else {
+        let Some(Outward { origin: Origin::User(user), ticket: ticket @ None, .. }) = &mut call.outward
+        else {
             return;
         };
         let toll = Toll { user: *user, ticket: self.trunks.new_ticket(), until: None };
@@ -217,7 +241,8 @@ impl Switch {
     }
 
     fn arm_time_limit(&mut self, id: CallId, now: Instant) {
-        let until = self.calls.get(&id).and_then(|call| call.tolls.iter().filter_map(|toll| toll.until).min());
+        let until =
+            self.calls.get(&id).and_then(|call| call.tolls.iter().filter_map(|toll| toll.until).min());
         if let Some(until) = until {
             self.timers.set(Timer::TooLong(id), Deadline::new(until.max(now), TIME_LIMIT));
         }
@@ -351,7 +376,8 @@ impl Switch {
 
     /// Nothing at all has come from a trunk.
     pub(crate) fn trunk_says_nothing(&mut self, leg_id: LegId, now: Instant) {
-        let dialog = self.legs.get(&leg_id).filter(|leg| leg.state == LegState::Inviting).and_then(|leg| leg.dialog);
+        let dialog =
+            self.legs.get(&leg_id).filter(|leg| leg.state == LegState::Inviting).and_then(|leg| leg.dialog);
         if dialog.is_some_and(|dialog| !self.ua.has_response(dialog)) {
             self.trunk_refused(leg_id, &EndedBy::Timeout, now);
         }
@@ -361,13 +387,17 @@ impl Switch {
     pub(crate) fn trunk_refused(&mut self, leg_id: LegId, by: &EndedBy, now: Instant) -> bool {
         let Some(leg) = self.legs.get(&leg_id) else { return false };
         let id = leg.call;
+        if let (Some(trunk), EndedBy::Refused { status: status @ (401 | 407), .. }) = (leg.trunk, by) {
+            self.facts.push_back(Fact::TrunkRefusedUs { trunk, status: Some(*status) });
+        }
         let tried = leg.trunk.is_some() && leg.side == Side::Callee && !leg.state.is_up();
         let may_help = match by {
             EndedBy::Refused { status, .. } => speaks_of_the_trunk(*status),
             EndedBy::Timeout => true,
             _ => false,
         };
-        let rings = self.calls.get(&id).is_some_and(|call| call.phase == Phase::Ringing && call.outward.is_some());
+        let rings =
+            self.calls.get(&id).is_some_and(|call| call.phase == Phase::Ringing && call.outward.is_some());
         if !(tried && may_help && rings) {
             return false;
         }
@@ -408,6 +438,7 @@ impl Leg {
             lost_at: None,
             connected: false,
             offer: None,
+            early_answer: None,
             replaces: None,
         }
     }

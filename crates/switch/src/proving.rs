@@ -1,13 +1,15 @@
 //! Who asks: by the login behind a page's connection, or by digest with every request (RFC 3261 §22, RFC 8760).
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 
-use sip::FlowId;
 use sip::digest::{Algorithm, Authorization, Challenger, DigestFailure};
+use sip::{FlowId, MessageRequest};
 use timing::{Duration, Instant};
 
-use crate::guesses::Guesses;
+use crate::directory::Directory;
+use crate::guesses::{Guesses, RETRY_AFTER};
 use crate::switch::{Config, Switch};
 
 /// A phone that could make nothing of its challenges comes back within this.
@@ -15,14 +17,19 @@ const COMES_BACK_WITHIN: Duration = Duration::from_secs(600);
 /// Challenges that wait for their answer; with more, phones of old wait for the next time.
 const MOST_UNANSWERED: usize = 10_000;
 
+/// Sweeping takes a time that grows with what is kept.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
 /// Makes challenges and counts who fails them.
 pub(crate) struct Doorman {
     for_browsers: Challenger,
     for_devices: Challenger,
     /// For phones that choke on a digest they do not know, instead of passing over it.
     for_old_devices: Challenger,
-    /// Who was challenged, by source and Call-ID, and has not answered so far.
-    unanswered: BTreeMap<(Option<IpAddr>, String), Instant>,
+    /// Who was challenged, by a hash of source and Call-ID, and has not answered so far.
+    unanswered: BTreeMap<u64, Instant>,
+    /// When those were last thrown away who do not come back.
+    swept: Option<Instant>,
     guesses: Guesses,
 }
 
@@ -44,12 +51,20 @@ impl Doorman {
     pub fn new(config: &Config) -> Self {
         // SIPml5, which pages made for xuc bring, takes one challenge alone and answers it with MD5, whatever it
         // says, and JsSIP reads the first alone.
-        let for_browsers = Challenger::new(config.nonce_secret).offering(&[Algorithm::Md5]);
+        // What one of them has counted as used the others know nothing of, so that each signs in its own way.
+        let challenger = |number: u8, algorithms| {
+            let mut secret = config.nonce_secret;
+            secret[0] ^= number;
+            let origin = u64::try_from(config.unix_origin_ms).unwrap_or(0);
+            let node = config.seed.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+            Challenger::new(secret).offering(algorithms).in_cluster(node, origin)
+        };
         Doorman {
-            for_browsers,
-            for_devices: Challenger::new(config.nonce_secret).offering(config.digests),
-            for_old_devices: Challenger::new(config.nonce_secret).offering(&[Algorithm::Md5]),
+            for_browsers: challenger(1, &[Algorithm::Md5]),
+            for_devices: challenger(2, config.digests),
+            for_old_devices: challenger(3, &[Algorithm::Md5]),
             unanswered: BTreeMap::new(),
+            swept: None,
             guesses: Guesses::default(),
         }
     }
@@ -59,10 +74,12 @@ impl Doorman {
     /// Whether this one was challenged before, and asks again without an answer: he did not understand. From now
     /// on he is one who was challenged.
     fn comes_back_empty_handed(&mut self, source: Option<IpAddr>, call_id: &str, now: Instant) -> bool {
-        if self.unanswered.len() >= MOST_UNANSWERED {
+        let is_full = self.unanswered.len() >= MOST_UNANSWERED;
+        if is_full && self.swept.is_none_or(|swept| now.since(swept) > SWEEP_EVERY) {
+            self.swept = Some(now);
             self.unanswered.retain(|_, asked| now.since(*asked) < COMES_BACK_WITHIN);
         }
-        let key = (source, call_id.to_owned());
+        let key = key_of(source, call_id);
         let before = self.unanswered.get(&key).is_some_and(|asked| now.since(*asked) < COMES_BACK_WITHIN);
         if before || self.unanswered.len() < MOST_UNANSWERED {
             self.unanswered.insert(key, now);
@@ -72,6 +89,25 @@ impl Doorman {
 }
 
 impl Switch {
+    /// The account of a page that has registered on that flow, where its login and registration speak for it.
+    pub(crate) fn registered_page_on(&self, flow: FlowId) -> Option<String> {
+        let account = &self.ways.get(&flow)?.identity.as_ref()?.account;
+        let registered = self.registrar.bindings(account).iter().any(|binding| binding.flow == flow);
+        registered.then(|| account.clone())
+    }
+
+    /// A text message: nobody takes those yet, which whoever may write is told (RFC 3428 §7), and others are not.
+    pub(crate) fn text_message(&mut self, message: MessageRequest, now: Instant) {
+        let (uri, proof) = (&message.request_uri, message.authorization.as_ref());
+        let (status, headers) = match self.registered_page_on(message.flow) {
+            Some(_) => (480, Vec::new()),
+            None => self
+                .prove(message.flow, ("MESSAGE", &message.from_user), uri, proof, now)
+                .map_or_else(|refused| refused, |_| (480, Vec::new())),
+        };
+        self.ua.respond(message.request, status, headers, b"", now);
+    }
+
     /// Who sends a request of this method, or how it is refused.
     pub(crate) fn prove(
         &mut self,
@@ -87,7 +123,9 @@ impl Switch {
                 None => Err(None),
                 Some(proof) => {
                     let challenger = &mut self.doorman.for_browsers;
-                    challenger.verify(proof, method, request_uri, &identity.ha1, now).map_err(Some)
+                    challenger
+                        .verify_from(&way.client, proof, method, request_uri, &identity.ha1, now)
+                        .map_err(Some)
                 }
             };
             verdict.map_err(|failure| self.challenge(flow, call_id, failure, now))?;
@@ -97,7 +135,8 @@ impl Switch {
             return own_name.then_some(proven).ok_or((403, Vec::new()));
         }
         let Some(proof) = authorization else { return Err(self.challenge(flow, call_id, None, now)) };
-        let (source, is_websocket) = (way.remote, way.transport.is_websocket());
+        let (source, is_websocket, was_old) = (way.source, way.transport.is_websocket(), way.is_old);
+        let client = way.client.clone();
         let device = self.directory.device(&proof.username).cloned();
         // the real phone is not shut out by those who guess its password
         let is_there = device.as_ref().is_some_and(|device| {
@@ -106,22 +145,29 @@ impl Switch {
                 .iter()
                 .any(|binding| binding.flow == flow && binding.device.as_ref() == Some(&device.name))
         });
-        if !is_there && !self.doorman.guesses.may_try(&proof.username, source, now) {
-            return Err((403, Vec::new()));
+        if !self.doorman.guesses.may_try(&proof.username, source, is_there, now) {
+            // a phone that is told 503 comes back; one that is told 403 may not
+            return Err((503, vec![("Retry-After".to_owned(), RETRY_AFTER.as_secs().to_string())]));
         }
         let doorman = &mut self.doorman;
         let old = proof.algorithm == Some(Algorithm::Md5);
-        let challenger = if is_websocket { &mut doorman.for_browsers } else { &mut doorman.for_devices };
+        let challenger = if is_websocket {
+            &mut doorman.for_browsers
+        } else if (was_old || old) && doorman.for_old_devices.has_made(&proof.nonce, now) {
+            &mut doorman.for_old_devices
+        } else {
+            &mut doorman.for_devices
+        };
         let decoy = || challenger.decoy(&proof.username, &self.config.realm);
         let ha1 = device.as_ref().map_or_else(decoy, |device| device.ha1.clone());
-        if let Err(failure) = challenger.verify(proof, method, request_uri, &ha1, now) {
+        if let Err(failure) = challenger.verify_from(&client, proof, method, request_uri, &ha1, now) {
             if failure == DigestFailure::Wrong {
                 doorman.guesses.was_wrong(&proof.username, source, now);
             }
             return Err(self.challenge(flow, call_id, Some(failure), now));
         }
         let device = device.ok_or((403, Vec::new()))?;
-        self.doorman.unanswered.remove(&(source, call_id.to_owned()));
+        self.doorman.unanswered.remove(&key_of(source, call_id));
         if let Some(way) = self.ways.get_mut(&flow) {
             (way.proven, way.is_old) = (true, old);
         }
@@ -145,7 +191,8 @@ impl Switch {
         };
         let way = self.ways.get(&flow);
         let is_browser = way.is_some_and(|way| way.transport.is_websocket());
-        let (source, was_old) = way.map_or((None, false), |way| (way.remote, way.is_old));
+        let (source, was_old) = way.map_or((None, false), |way| (way.source, way.is_old));
+        let client = way.map(|way| way.client.clone()).unwrap_or_default();
         let doorman = &mut self.doorman;
         let lost = failure.is_none() && !is_browser && doorman.comes_back_empty_handed(source, call_id, now);
         let challenger = if is_browser {
@@ -155,16 +202,28 @@ impl Switch {
         } else {
             &mut doorman.for_devices
         };
-        let challenges = challenger.challenge(&self.config.realm, stale, now);
+        let challenges = challenger.challenge_for(&client, &self.config.realm, stale, now);
         (401, challenges.into_iter().map(|value| ("WWW-Authenticate".to_owned(), value)).collect())
     }
 
-    /// Takes away the registrations of devices that are no longer there, or no longer belong to that line.
-    pub(crate) fn turn_out_strange_devices(&mut self) {
+    /// Takes away the registrations and lamps of devices that are no longer there, no longer belong to that line,
+    /// or have another password than before.
+    pub(crate) fn turn_out_strange_devices(&mut self, before: &Directory) {
         let directory = &self.directory;
+        let is_strange = |account: &str, name: &str| {
+            let now = directory.device(name).filter(|device| device.account == account);
+            now.is_none() || now != before.device(name)
+        };
         self.registrar.take_away(|account, binding| {
-            let device = binding.device.as_ref().map(|name| directory.device(name));
-            device.is_some_and(|device| device.is_none_or(|device| device.account != account))
+            binding.device.as_ref().is_some_and(|name| is_strange(account, name))
         });
+        self.strange_lamps = self.lamps_of_devices(is_strange);
     }
+}
+
+/// What one phone's requests have in common.
+fn key_of(source: Option<IpAddr>, call_id: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (source, call_id).hash(&mut hasher);
+    hasher.finish()
 }

@@ -39,10 +39,11 @@ impl Switch {
             }
             None => {
                 let number = target_user.parse::<PhoneNumber>().map_err(|_| Refusal::UnknownNumber);
-                let number = match number.and_then(|number| self.may_transfer(part, &number, now).map(|()| number)) {
-                    Ok(number) => number,
-                    Err(refusal) => return self.ua.refuse_refer(dialog, refer, status_of(refusal), now),
-                };
+                let number =
+                    match number.and_then(|number| self.may_transfer(part, &number, now).map(|()| number)) {
+                        Ok(number) => number,
+                        Err(refusal) => return self.ua.refuse_refer(dialog, refer, status_of(refusal), now),
+                    };
                 self.take_on(dialog, refer, now);
                 self.transfer_to(part, &number, now);
             }
@@ -101,6 +102,7 @@ impl Switch {
             lost_at: None,
             connected: false,
             offer: Some(offer),
+            early_answer: None,
             replaces: Some(old),
         };
         self.legs.insert(leg_id, leg);

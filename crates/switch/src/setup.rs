@@ -33,7 +33,7 @@ impl Switch {
             return self.incoming_from_trunk(invite, trunk, now);
         }
         let (uri, proof) = (&invite.request_uri, invite.authorization.as_ref());
-        let proven = match self.may_call(&invite) {
+        let proven = match self.registered_page_on(invite.flow) {
             // a page's connection and registration speak for it
             Some(account) => Proven { name: account.clone(), account, device: None },
             None => match self.prove(invite.flow, ("INVITE", &invite.sip_call_id), uri, proof, now) {
@@ -105,18 +105,12 @@ impl Switch {
                 lost_at: None,
                 connected: false,
                 offer: invite.sdp,
+                early_answer: None,
                 replaces: None,
             },
         );
         self.tell(call, Side::Caller, PhoneFactKind::Dialling);
         self.place(call, now);
-    }
-
-    /// The account of a page that has registered on the flow by which it calls.
-    fn may_call(&self, invite: &InboundInvite) -> Option<String> {
-        let account = &self.ways.get(&invite.flow)?.identity.as_ref()?.account;
-        let registered = self.registrar.bindings(account).iter().any(|binding| binding.flow == invite.flow);
-        registered.then(|| account.clone())
     }
 
     fn accept_caller(
@@ -345,23 +339,6 @@ impl Switch {
         }
     }
 
-    /// A phone that we invited gives a sign of life.
-    pub(crate) fn progress(&mut self, dialog: DialogId, status: u16, now: Instant) {
-        let Some((leg, call)) = self.leg_of_dialog(dialog).and_then(|id| {
-            let leg = self.legs.get(&id)?;
-            Some((leg, self.calls.get(&leg.call)?))
-        }) else {
-            return;
-        };
-        if leg.side != Side::Callee || status != 180 || call.phase != Phase::Ringing {
-            return;
-        }
-        let caller = self.legs.get(&call.caller_leg).filter(|caller| caller.state == LegState::Incoming);
-        if let Some(dialog) = caller.and_then(|caller| caller.dialog) {
-            self.ua.progress(dialog, 180, None, now);
-        }
-    }
-
     /// A phone that we invited was answered.
     pub(crate) fn answered(&mut self, dialog: DialogId, sdp: Option<String>, now: Instant) {
         let Some(leg_id) = self.leg_of_dialog(dialog) else {
@@ -369,15 +346,27 @@ impl Switch {
         };
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         let id = leg.call;
-        leg.state = LegState::Agreeing;
+        let early = matches!(leg.state, LegState::EarlyAgreeing | LegState::EarlyUp).then_some(leg.state);
+        leg.state = early.unwrap_or(LegState::Agreeing);
         let is_callee = leg.side == Side::Callee && leg.replaces.is_none();
-        let Some(sdp) = sdp else {
+        let Some(sdp) = sdp.or_else(|| early.map(|_| String::new())) else {
             return self.leg_ended(leg_id, EndCause::NotAcceptable, now);
         };
         if is_callee && !self.win(id, leg_id, now) {
             return self.drop_leg(leg_id, EndCause::AnsweredElsewhere, now);
         }
-        self.order(id, media::Order::AcceptAnswer { leg: media::LegId(leg_id.0), answer: sdp });
+        match early {
+            None => {
+                let leg = media::LegId(leg_id.0);
+                self.order(id, media::Order::AcceptAnswer { leg, answer: sdp });
+            }
+            // the answer is the one that came before (RFC 3261 §13.2.1)
+            Some(LegState::EarlyUp) => {
+                let codec = self.calls.get(&id).and_then(|call| call.codecs.first().copied());
+                self.agreed(leg_id, codec.unwrap_or(Codec::Pcmu), now);
+            }
+            Some(_) => {}
+        }
     }
 
     /// The first phone that answers takes the call; the others stop ringing.
@@ -444,13 +433,15 @@ impl Switch {
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.codecs = vec![codec];
-        match side {
-            Side::Caller if call.phase == Phase::Answering => self.connect(id, now),
-            Side::Caller => self.place(id, now),
-            Side::Callee if self.legs.get(&call.caller_leg).is_some_and(|leg| leg.state.is_up()) => {
-                self.connect(id, now)
-            }
-            Side::Callee => self.answer_caller(id, vec![codec]),
+        let caller = self.legs.get(&call.caller_leg).map(|leg| leg.state);
+        match (side, caller) {
+            (Side::Caller, _) if call.phase == Phase::Answering => self.connect(id, now),
+            (Side::Caller, _) => self.place(id, now),
+            (Side::Callee, Some(state)) if state.is_up() => self.connect(id, now),
+            (Side::Callee, Some(LegState::EarlyAnswered)) => self.answer_early_caller(id, now),
+            // media's answer for him is on its way
+            (Side::Callee, Some(LegState::EarlyAnswering)) => {}
+            (Side::Callee, _) => self.answer_caller(id, vec![codec]),
         }
     }
 
@@ -491,7 +482,7 @@ impl Switch {
         call.codecs = vec![codec];
         let caller = call.caller_leg;
         // else he has just cancelled, and his `Ended` is on its way
-        if !dialog.is_some_and(|dialog| self.ua.answer(dialog, sdp, now).is_ok()) {
+        if dialog.is_none_or(|dialog| self.ua.answer(dialog, sdp, now).is_err()) {
             return;
         }
         if replaces.is_some() {
@@ -566,6 +557,7 @@ impl Leg {
             lost_at: None,
             connected: false,
             offer: None,
+            early_answer: None,
             replaces: None,
         }
     }

@@ -2,14 +2,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use model::{CallId, EndCause, LegId, UserId, UserServices};
 use sip::digest::Algorithm;
-use sip::{DialogId, Event, FlowId, Transmit, Transport, UserAgent};
+use sip::{DialogId, Event, FlowId, SubscriptionId, Transmit, Transport, UserAgent};
 use timing::{Deadline, Duration, Instant, Timers};
 
-use crate::call::{Call, Leg, LegState, Side};
+use crate::call::{Call, Leg, Side};
 use crate::command::{Command, Refusal};
 use crate::directory::Directory;
 use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
 use crate::flows::Way;
+use crate::lamps::Lamp;
 use crate::proving::Doorman;
 use crate::registrar::Registrar;
 use crate::trunk::{DtmfMode, TrunkId, Trunks};
@@ -110,6 +111,11 @@ pub struct Switch {
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) dialogs: BTreeMap<DialogId, LegId>,
     pub(crate) services: BTreeMap<UserId, UserServices>,
+    /// Accounts whose status lamps do not show yet.
+    pub(crate) unlit: BTreeSet<String>,
+    /// Subscriptions that are to end.
+    pub(crate) strange_lamps: Vec<SubscriptionId>,
+    pub(crate) lamps: BTreeMap<SubscriptionId, Lamp>,
     pub(crate) line_status: BTreeMap<String, LineStatus>,
     /// Accounts whose line may have another status than was told.
     pub(crate) touched: BTreeSet<String>,
@@ -144,6 +150,9 @@ impl Switch {
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
             services: BTreeMap::new(),
+            unlit: BTreeSet::new(),
+            strange_lamps: Vec::new(),
+            lamps: BTreeMap::new(),
             line_status: BTreeMap::new(),
             touched: BTreeSet::new(),
             timers: Timers::default(),
@@ -158,8 +167,8 @@ impl Switch {
 
     /// Replaces the lines that can be dialled. Running calls go on.
     pub fn set_directory(&mut self, directory: Directory) {
-        self.directory = directory;
-        self.turn_out_strange_devices();
+        let before = std::mem::replace(&mut self.directory, directory);
+        self.turn_out_strange_devices(&before);
         self.touched = self.directory.lines().map(|line| line.account.clone()).collect();
         self.tell_line_statuses();
     }
@@ -255,9 +264,13 @@ impl Switch {
     }
 
     pub(crate) fn settle(&mut self, now: Instant) {
+        self.put_out_strange_lamps(now);
         self.drain_sip(now);
         self.arm_registrations();
         self.tell_line_statuses();
+        for account in std::mem::take(&mut self.unlit) {
+            self.light_lamps_of(&account, now);
+        }
         self.tell_trunks();
     }
 
@@ -271,7 +284,7 @@ impl Switch {
         match event {
             Event::Register(request) => self.register(request, now),
             Event::Invite(invite) => self.incoming(invite, now),
-            Event::Progress { dialog, status, sdp: _ } => self.progress(dialog, status, now),
+            Event::Progress { dialog, status, sdp } => self.progress(dialog, status, sdp, now),
             Event::Answered { dialog, sdp } => self.answered(dialog, sdp, now),
             Event::Confirmed { .. } => {}
             Event::Alive { dialog } => self.phone_is_back(dialog, now),
@@ -292,9 +305,10 @@ impl Switch {
             Event::Refer { dialog, refer, target_user, replaces, .. } => {
                 self.referred(dialog, refer, &target_user, replaces.as_ref(), now);
             }
-            Event::Message(message) => self.ua.respond(message.request, 403, Vec::new(), b"", now),
-            Event::Subscribe(subscribe) => self.ua.respond(subscribe.request, 403, Vec::new(), b"", now),
-            Event::SubscriptionRefreshed { .. } | Event::SubscriptionEnded { .. } => {}
+            Event::Message(message) => self.text_message(message, now),
+            Event::Subscribe(subscribe) => self.subscribe(subscribe, now),
+            Event::SubscriptionRefreshed { id } => self.light(id, now),
+            Event::SubscriptionEnded { id } => self.lamp_is_out(id),
             Event::Stale { dialog } => self.session_is_stale(dialog, now),
             Event::Registered { id, .. } => self.trunk_registered(id),
             Event::RegistrationFailed { id, status, .. } => self.trunk_registration_failed(id, status, now),
@@ -390,12 +404,13 @@ impl Switch {
             }
         }
         for (account, user, number, status) in told {
+            self.unlit.insert(account.clone());
             self.line_status.insert(account, status);
             self.facts.push_back(Fact::LineChanged { user, number, status });
         }
     }
 
-    fn status_of(&self, account: &str) -> LineStatus {
+    pub(crate) fn status_of(&self, account: &str) -> LineStatus {
         let mut ringing = false;
         let mut calling = false;
         let mut held = false;
@@ -464,9 +479,5 @@ impl Switch {
         if ringing {
             self.end_call(call, EndCause::NoAnswer, now);
         }
-    }
-
-    pub(crate) fn leg_is(&self, leg: LegId, state: LegState) -> bool {
-        self.legs.get(&leg).is_some_and(|leg| leg.state == state)
     }
 }

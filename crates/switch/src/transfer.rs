@@ -40,12 +40,7 @@ impl Switch {
     }
 
     /// Keeps the other party waiting and calls another number from the user's own phone.
-    pub(crate) fn consult(
-        &mut self,
-        user: UserId,
-        number: PhoneNumber,
-        now: Instant,
-    ) -> Result<(), Refusal> {
+    pub(crate) fn consult(&mut self, user: UserId, number: PhoneNumber, now: Instant) -> Result<(), Refusal> {
         let part = self.current(user)?;
         if self.consultation_of(part.call).is_some() {
             return Err(Refusal::TooManyCalls);
@@ -80,11 +75,13 @@ impl Switch {
     pub(crate) fn merge(&mut self, user: UserId) -> Result<(), Refusal> {
         let (waiting, asked) = self.two_calls(user)?;
         self.may_join(waiting, asked)?;
+        if self.calls.get(&asked.call).is_none_or(|call| call.phase != Phase::Talking) {
+            return Err(Refusal::NoSuchCall);
+        }
         for (part, other) in [(waiting, asked), (asked, waiting)] {
-            let Some(call) = self.calls.get_mut(&part.call).filter(|call| call.phase == Phase::Talking) else {
-                return Err(Refusal::NoSuchCall);
-            };
-            call.merged = Some(other.call);
+            if let Some(call) = self.calls.get_mut(&part.call) {
+                call.merged = Some(other.call);
+            }
         }
         for part in [waiting, asked] {
             self.park(part.call, part.side, false);
@@ -148,7 +145,7 @@ impl Switch {
         }
         let sender = call.party(part.side).account.clone();
         let origin = self.origin_of(part.call, sender.as_ref()).ok_or(Refusal::NoSuchCall)?;
-        self.lead(number, origin, None, now).map(|_| ()).map_err(Refusal::of)
+        self.lead_on(number, origin, None, now).map(|_| ()).map_err(Refusal::of)
     }
 
     /// Whether the other parties of these two calls of one user can be joined.
@@ -171,7 +168,7 @@ impl Switch {
         let Some(old) = self.calls.get(&part.call) else { return };
         let sender = old.party(part.side).account.clone();
         let Some(origin) = self.origin_of(part.call, sender.as_ref()) else { return };
-        let Ok(Led { destination, outward }) = self.lead(number, origin, None, now) else { return };
+        let Ok(Led { destination, outward }) = self.lead_on(number, origin, None, now) else { return };
         let id = self.new_call_id();
         let Some(lifted) = self.lift(part, id, Side::Caller) else { return };
         let Some(old) = self.calls.get(&part.call) else { return };
@@ -179,7 +176,8 @@ impl Switch {
         let linked_id = old.linked_id.clone();
         let channel = self.new_channel_id(now);
         let callee = self.callee(&destination, number, linked_id, channel);
-        let new = NewPair { caller: lifted, callee, branches: Vec::new(), destination, phase: Phase::Ringing };
+        let new =
+            NewPair { caller: lifted, callee, branches: Vec::new(), destination, phase: Phase::Ringing };
         self.pair(id, part.call, new, now);
         if let Some(call) = self.calls.get_mut(&id) {
             call.payer.clone_from(&recall);
@@ -226,7 +224,7 @@ impl Switch {
         let deadline = Deadline::new(now + self.config.ring_time, "no answer");
         self.timers.set(Timer::NoAnswer(id), deadline);
         let Some(leg) = self.calls.get(&id).map(|call| call.caller_leg) else { return };
-        if self.legs.get(&leg).is_some_and(|leg| leg.state.is_up()) {
+        if self.legs.get(&leg).is_some_and(|leg| leg.state.hears()) {
             self.let_hear(id, leg, Sound::Ringback);
         }
     }

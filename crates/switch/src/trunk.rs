@@ -15,8 +15,8 @@ use model::CallClass;
 use sip::{Credentials, Transport};
 use timing::Duration;
 
-pub(crate) use caller_id::{Asking, Shown};
 pub use caller_id::CallerIds;
+pub(crate) use caller_id::{Asking, Shown};
 pub(crate) use limits::Meter;
 pub use limits::{Limited, Limits};
 pub use plan::{Attempt, Did, Origin, Plan, Route};

@@ -38,8 +38,10 @@ impl Switch {
     ) {
         self.ua.open_flow(flow, transport, owner_of(trunk), now);
         let remote = Some(ends.remote.ip().to_canonical());
+        let client = ends.remote.to_string();
         self.ua.set_ends(flow, ends);
-        let way = Way { transport, remote, identity: None, proven: true, is_old: false };
+        let (source, identity) = (remote, None);
+        let way = Way { transport, remote, source, client, identity, proven: true, is_old: false };
         self.ways.insert(flow, way);
         self.trunks.set_line(trunk, flow);
         self.trunk_is_back(trunk, flow, now);

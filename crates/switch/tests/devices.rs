@@ -83,7 +83,7 @@ fn a_guesser_is_stopped_and_the_real_phone_is_not() {
         world.tries_to_register("desk-carla", number, "guessed");
     }
     let right = world.tries_to_register("desk-carla", 40, "minted");
-    assert!(matches!(right, Event::RegistrationFailed { status: Some(403), .. }), "{right:?}");
+    assert!(matches!(right, Event::RegistrationFailed { status: Some(503), .. }), "{right:?}");
     world.run_for(Duration::from_secs(61));
     let right = world.tries_to_register("desk-carla", 41, "minted");
     assert!(matches!(right, Event::Registered { .. }), "{right:?}");
@@ -103,4 +103,23 @@ fn a_phone_that_was_taken_away_rings_no_more() {
     assert!(!world.sip_phone_rings("desk-alice"));
     world.sip_phone_dials("desk-alice", "1002");
     assert_eq!(world.sip_phone("desk-alice").refusals(), [Some(403)]);
+}
+
+#[test]
+fn a_phone_with_another_password_than_before_is_turned_out() {
+    let mut world = office();
+    world.plugs_in_sip_phone("alice", 1);
+    let mut world = world.with_new_passwords("changed");
+    world.dials("bruno", "1001");
+    world.run_for(Duration::from_secs(1));
+    assert!(!world.sip_phone_rings("desk-alice"), "whoever has it knows the old password alone");
+}
+
+#[test]
+fn what_was_said_on_one_flow_proves_nothing_on_another() {
+    let mut world = office();
+    let captured = world.captures_registration("alice", 1);
+    // word for word, from elsewhere
+    let answer = world.replays(&captured, 2);
+    assert!(answer.starts_with("SIP/2.0 401 ") && !answer.contains("stale=true"), "{answer}");
 }

@@ -66,7 +66,7 @@ fn a_busy_user_and_one_who_declines_forward_where_they_want() {
     chooses(&mut world, "bruno", ServiceChange::Busy(to("1003"))).unwrap();
     world.dials("alice", "1002");
     world.run_until(|world| world.state("bruno") == Some(CallState::Ringing));
-    world.acts("bruno", |call| PhoneCommand::HangUp { call });
+    world.acts("bruno", |call| PhoneCommand::Decline { call });
     world.run_until(|world| world.sip_phone_rings("desk-carla"));
     world.acts("alice", |call| PhoneCommand::HangUp { call });
     world.run_until(|world| !world.sip_phone_rings("desk-carla"));
@@ -106,7 +106,8 @@ fn forwards_to_nowhere_and_to_oneself_are_refused() {
     assert_eq!(refused, Err(Refusal::UnknownNumber));
     let refused = chooses(&mut world, "bruno", ServiceChange::Busy(to("1002")));
     assert_eq!(refused, Err(Refusal::OwnNumber));
-    let refused = chooses(&mut world, "bruno", ServiceChange::Busy(Forward { enabled: true, destination: None }));
+    let refused =
+        chooses(&mut world, "bruno", ServiceChange::Busy(Forward { enabled: true, destination: None }));
     assert_eq!(refused, Err(Refusal::UnknownNumber));
     assert!(!world.facts.iter().any(|fact| matches!(fact, Fact::ServicesChanged { .. })));
 }
@@ -185,4 +186,30 @@ fn a_call_that_rings_elsewhere_is_picked_up() {
     assert_eq!(world.phone_facts("alice").last().unwrap().other_number, "1003");
     let again = world.sip_phone_dials("desk-carla", "*81002");
     assert_eq!(world.sip_phone("desk-carla").refusals().last(), Some(&Some(404)), "{again:?}");
+}
+
+#[test]
+fn codes_are_for_ones_own_dialling_alone() {
+    let mut world = office();
+    let evil = "*211003";
+    let refused = chooses(&mut world, "bruno", ServiceChange::Unconditional(to(evil)));
+    assert_eq!(refused, Err(Refusal::UnknownNumber), "or his callers would forward their own calls");
+    world.sip_phone_dials("desk-carla", "*21*211002");
+    assert_eq!(world.sip_phone("desk-carla").refusals().last(), Some(&Some(404)));
+
+    world.dials("alice", "1003");
+    world.run_until(|world| world.sip_phone_rings("desk-carla"));
+    let (ringing, now) = (world.sip_phone("desk-carla").dialogs()[0], world.now);
+    let contact = vec![("Contact".to_owned(), format!("<sip:{evil}@default>"))];
+    world.sip_phone("desk-carla").agent.refuse_with(ringing, 302, None, contact, now);
+    world.run_until(|world| world.state("alice").is_none());
+
+    world.dials("alice", "1002");
+    world.run_until(|world| world.state("bruno") == Some(CallState::Ringing));
+    world.acts("bruno", |call| PhoneCommand::Answer { call });
+    world.run_until(|world| world.hears("alice", "bruno"));
+    let user = world.user("bruno");
+    let transfer = Command::DirectTransfer { user, destination: evil.parse().unwrap() };
+    assert_eq!(world.command(transfer), Err(Refusal::UnknownNumber));
+    assert!(!world.facts.iter().any(|fact| matches!(fact, Fact::ServicesChanged { .. })));
 }

@@ -82,5 +82,9 @@ fn a_reinvite_without_an_offer_gets_ours() {
     world.run_for(Duration::from_secs(1));
     assert!(world.hears("desk-alice", "bruno") && world.hears("bruno", "desk-alice"));
     let phone = world.sip_phone("desk-alice");
-    assert!(phone.events.iter().any(|event| matches!(event, sip::Event::OfferAnswered { .. })), "{:?}", phone.events);
+    assert!(
+        phone.events.iter().any(|event| matches!(event, sip::Event::OfferAnswered { .. })),
+        "{:?}",
+        phone.events
+    );
 }

@@ -29,9 +29,9 @@ fn a_stranger_may_ask_what_we_can_and_nothing_else() {
         ("OPTIONS", &["200"][..]),
         ("REGISTER", &["401"]),
         ("INVITE", &["100", "401"]),
-        ("MESSAGE", &["405"]),
+        ("MESSAGE", &["401"]),
         ("REFER", &["403"]),
-        ("SUBSCRIBE", &["405"]),
+        ("SUBSCRIBE", &["489"]),
         ("BYE", &["481"]),
     ] {
         assert_eq!(told(&mut switch, stranger, method), statuses, "{method}");

@@ -9,11 +9,8 @@ use timing::Duration;
 
 /// Alice talks to Bruno; they and Carla have pages.
 fn talking() -> World {
-    let mut world = World::new()
-        .line("alice", "1001")
-        .line("bruno", "1002")
-        .line("carla", "1003")
-        .line("dave", "1004");
+    let mut world =
+        World::new().line("alice", "1001").line("bruno", "1002").line("carla", "1003").line("dave", "1004");
     world.opens_page("alice");
     world.opens_page("bruno");
     world.opens_page("carla");
@@ -102,7 +99,8 @@ fn an_attended_transfer_joins_the_other_two() {
     world.command(Command::CompleteTransfer { user }).unwrap();
     world.run_until(|world| world.hears("bruno", "carla") && world.hears("carla", "bruno"));
     world.run_until(|world| world.state("alice").is_none());
-    let released = world.told("alice").into_iter().filter(|kind| *kind == PhoneFactKind::Released(EndCause::Normal));
+    let released =
+        world.told("alice").into_iter().filter(|kind| *kind == PhoneFactKind::Released(EndCause::Normal));
     assert_eq!(released.count(), 2);
     let told = world.phone_facts("bruno");
     assert_eq!(told.last().unwrap().other_number, "1003");
@@ -186,9 +184,7 @@ fn two_calls_become_one_conversation_of_three() {
     let user = world.user("alice");
     world.command(Command::Merge { user }).unwrap();
     // what is mixed is no longer what was said, packet by packet
-    world.run_until(|world| {
-        ["alice", "bruno", "carla"].iter().all(|name| world.hears_a_sound(name))
-    });
+    world.run_until(|world| ["alice", "bruno", "carla"].iter().all(|name| world.hears_a_sound(name)));
     world.acts("carla", |call| PhoneCommand::HangUp { call });
     world.run_for(Duration::from_secs(1));
     world.heeds_acts("alice");
@@ -202,9 +198,7 @@ fn desk_phones_talking() -> (World, DialogId) {
     world.plugs_in_sip_phone("dave", 4);
     world.sip_phone("desk-dave").picks_up = true;
     let dialog = world.sip_phone_dials("desk-carla", "1004");
-    world.run_until(|world| {
-        world.hears("desk-carla", "desk-dave") && world.hears("desk-dave", "desk-carla")
-    });
+    world.run_until(|world| world.hears("desk-carla", "desk-dave") && world.hears("desk-dave", "desk-carla"));
     world.acts("alice", |call| PhoneCommand::HangUp { call });
     world.run_until(|world| world.state("bruno").is_none());
     (world, dialog)

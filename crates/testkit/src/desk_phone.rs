@@ -18,6 +18,13 @@ pub struct DeskPhone {
     pub agent: UserAgent,
     /// All that its user agent told, oldest first.
     pub events: Vec<Event>,
+    /// The bodies of the notices that it got, oldest first.
+    pub notices: Vec<String>,
+    /// How it answers a notice.
+    pub answers_notices_with: u16,
+    subscriptions: u32,
+    replies: Vec<String>,
+    status: Option<u16>,
     /// Requests of this method never reach it, nor the one that is put in its place.
     pub deaf_to: Option<&'static str>,
     pub(crate) flow: FlowId,
@@ -43,13 +50,29 @@ impl DeskPhone {
                 domain: "default".into(),
                 name: None,
                 expires: 600,
-                credentials: Some(Credentials { user: account.into(), password: password.into(), realm: None }),
+                credentials: Some(Credentials {
+                    user: account.into(),
+                    password: password.into(),
+                    realm: None,
+                }),
                 instance: Some(format!("urn:uuid:desk-{number}")),
             },
             now,
         );
         let address = SocketAddr::from(([127, 0, 0, 2], 50_000 + u16::from(number)));
-        DeskPhone { agent, events: Vec::new(), deaf_to: None, flow, account: account.into(), address }
+        DeskPhone {
+            agent,
+            events: Vec::new(),
+            notices: Vec::new(),
+            answers_notices_with: 200,
+            subscriptions: 0,
+            replies: Vec::new(),
+            status: None,
+            deaf_to: None,
+            flow,
+            account: account.into(),
+            address,
+        }
     }
 
     /// The call that has come in last.
@@ -87,10 +110,28 @@ impl DeskPhone {
     }
 
     pub(crate) fn hear(&mut self, bytes: &[u8], now: Instant) {
+        let text = String::from_utf8_lossy(bytes);
+        if text.starts_with("NOTIFY ") {
+            return self.take_notice(&text);
+        }
+        if text.contains("\r\nCSeq: 1 SUBSCRIBE\r\n") {
+            self.status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
+            return;
+        }
         if self.deaf_to.is_none_or(|method| !bytes.starts_with(method.as_bytes())) {
             self.agent.handle_message(self.flow, bytes, now);
             self.drain();
         }
+    }
+
+    fn take_notice(&mut self, notice: &str) {
+        let body = notice.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        self.notices.push(body.to_owned());
+        let echoed = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+        let echoed = notice.lines().filter(|line| echoed.iter().any(|name| line.starts_with(name)));
+        let echoed: String = echoed.map(|line| format!("{line}\r\n")).collect();
+        let status = self.answers_notices_with;
+        self.replies.push(format!("SIP/2.0 {status} By Hand\r\n{echoed}Content-Length: 0\r\n\r\n"));
     }
 
     fn drain(&mut self) {
@@ -143,6 +184,23 @@ impl World {
         self.exchange();
     }
 
+    /// The phone subscribes to events of somebody; the status that it gets.
+    pub fn desk_phone_subscribes(&mut self, phone: &str, to: &str, event: &str) -> u16 {
+        let now = self.now;
+        let desk_phone = self.desk_phone(phone);
+        desk_phone.subscriptions += 1;
+        let (number, account, flow) = (desk_phone.subscriptions, desk_phone.account.clone(), desk_phone.flow);
+        let request = format!(
+            "SUBSCRIBE sip:{to}@default SIP/2.0\r\nVia: SIP/2.0/WSS lamp.invalid;branch=z9hG4bKlamp{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{account}@default>;tag=lamp{number}\r\nTo: <sip:{to}@default>\r\n\
+             Call-ID: lamp-{number}\r\nCSeq: 1 SUBSCRIBE\r\nContact: <sip:{account}@lamp.invalid;transport=ws>\r\n\
+             Event: {event}\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n"
+        );
+        self.switch.handle_message(flow, request.as_bytes(), now);
+        self.exchange();
+        self.desk_phone(phone).status.expect("an answer")
+    }
+
     /// The phone dials with an offer of that direction.
     pub fn desk_phone_dials(&mut self, phone: &str, number: &str, direction: &str) -> DialogId {
         let (now, wall) = (self.now, self.epoch + self.now.since_origin());
@@ -158,6 +216,10 @@ impl World {
         let mut moved = false;
         for phone in self.desk_phones.values_mut() {
             phone.agent.handle_timeout(now);
+            for reply in phone.replies.drain(..) {
+                moved = true;
+                self.switch.handle_message(phone.flow, reply.as_bytes(), now);
+            }
             while let Some(transmit) = phone.agent.poll_transmit() {
                 moved = true;
                 self.switch.handle_message(transmit.flow, &transmit.bytes, now);

@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 
 mod browser;
+mod carrier;
 mod desk_phone;
 mod peer;
 mod sip_phone;

@@ -10,6 +10,7 @@ use sip::{
 };
 use timing::{Duration, Instant};
 
+use crate::carrier::Registrar;
 use crate::world::{PASSWORD, World};
 
 const PACKET: Duration = Duration::from_millis(20);
@@ -24,6 +25,13 @@ pub struct SipPhone {
     pub events: Vec<Event>,
     /// Whether it takes each call at once.
     pub picks_up: bool,
+    /// Whom its calls come from; itself, unless a story says otherwise.
+    pub calls_as: String,
+    /// How it refuses each call, with these headers.
+    pub refuses: Option<(u16, Vec<(String, String)>)>,
+    /// Whether nothing reaches it.
+    pub is_deaf: bool,
+    pub(crate) registrar: Option<Registrar>,
     pub(crate) flow: FlowId,
     name: String,
     ip: [u8; 4],
@@ -55,7 +63,8 @@ impl SipPhone {
             server: false,
         });
         agent.open_flow(flow, Transport::Udp, Owner::Unproved, now);
-        agent.register(
+        let mut phone = SipPhone::with(agent, name, number, flow, now);
+        phone.agent.register(
             OutboundRegister {
                 flow,
                 user: name.into(),
@@ -67,10 +76,18 @@ impl SipPhone {
             },
             now,
         );
+        phone
+    }
+
+    pub(crate) fn with(agent: UserAgent, name: &str, number: u8, flow: FlowId, now: Instant) -> Self {
         SipPhone {
             agent,
             events: Vec::new(),
             picks_up: false,
+            calls_as: name.into(),
+            refuses: None,
+            is_deaf: false,
+            registrar: None,
             flow,
             name: name.into(),
             ip: [127, 0, 1, number],
@@ -85,6 +102,14 @@ impl SipPhone {
     /// The dialogs that have come in or were made and have not ended, oldest first.
     pub fn dialogs(&self) -> Vec<DialogId> {
         self.sounds.keys().copied().collect()
+    }
+
+    /// A dialog in which it talks.
+    pub fn established(&self) -> Option<DialogId> {
+        let is_up = |dialog: &&DialogId| {
+            self.agent.dialog(**dialog).is_some_and(|info| info.state == sip::DialogState::Confirmed)
+        };
+        self.sounds.keys().find(is_up).copied()
     }
 
     /// The statuses and causes of calls that were refused to it, and `None` for those that ended otherwise.
@@ -120,10 +145,18 @@ impl SipPhone {
             Event::Invite(invite) => {
                 let mut sound = self.new_sound();
                 sound.hear_of(invite.sdp.as_deref());
+                if let Some((status, headers)) = self.refuses.clone() {
+                    return self.agent.refuse_with(invite.dialog, status, None, headers, now);
+                }
                 self.sounds.insert(invite.dialog, sound);
                 self.agent.progress(invite.dialog, 180, None, now);
                 if self.picks_up || invite.auto_answer {
                     self.answer(invite.dialog, now);
+                }
+            }
+            Event::Progress { dialog, sdp: Some(sdp), .. } => {
+                if let Some(sound) = self.sounds.get_mut(dialog) {
+                    sound.hear_of(Some(sdp));
                 }
             }
             Event::Offer { dialog, sdp } => {
@@ -140,6 +173,7 @@ impl SipPhone {
                 self.agent.ack(*dialog, &answer, now);
             }
             Event::Ended { dialog, .. } => drop(self.sounds.remove(dialog)),
+            Event::Register(request) => self.registered(request.clone(), now),
             _ => {}
         }
     }
@@ -233,6 +267,36 @@ impl World {
         self.sip_phone(name).events.pop().expect("an answer")
     }
 
+    /// A desk phone registers while somebody listens; the last thing that it says.
+    pub fn captures_registration(&mut self, user: &str, number: u8) -> Vec<u8> {
+        let name = format!("desk-{user}");
+        let flow = self.new_stranger(number);
+        let mut phone = SipPhone::new(&name, number, flow, PASSWORD, self.now);
+        let mut said = Vec::new();
+        for _ in 0..2 {
+            while let Some(transmit) = phone.agent.poll_transmit() {
+                said.clone_from(&transmit.bytes);
+                self.switch.handle_message(flow, &transmit.bytes, self.now);
+            }
+            while let Some(transmit) = self.switch.poll_transmit() {
+                phone.agent.handle_message(flow, &transmit.bytes, self.now);
+            }
+        }
+        phone.drain(self.now);
+        assert!(matches!(phone.events.last(), Some(Event::Registered { .. })), "{:?}", phone.events);
+        self.sip_phones.insert(name, phone);
+        said
+    }
+
+    /// Somebody says by a flow of his own what he has heard; what he is answered.
+    pub fn replays(&mut self, said: &[u8], number: u8) -> String {
+        let flow = self.new_stranger(number);
+        self.switch.handle_message(flow, said, self.now);
+        let answer = self.switch.poll_transmit().expect("an answer");
+        self.switch.close_flow(flow, self.now);
+        String::from_utf8_lossy(&answer.bytes).into_owned()
+    }
+
     fn new_stranger(&mut self, number: u8) -> FlowId {
         let flow = self.next_flow_id();
         let remote = SocketAddr::from(([127, 0, 1, number], 5060));
@@ -266,7 +330,7 @@ impl World {
         let invite = OutboundInvite {
             flow: phone.flow,
             target: format!("sip:{number}@default"),
-            from_user: phone.name.clone(),
+            from_user: phone.calls_as.clone(),
             from_host: "default".into(),
             to_user: number.into(),
             to_host: "default".into(),
@@ -290,6 +354,15 @@ impl World {
             _ => None,
         });
         phone.answer(ringing.expect("it rings"), now);
+        self.exchange();
+    }
+
+    /// The phone lets the caller of its last call hear something before anybody answers.
+    pub fn sip_phone_sounds_early(&mut self, name: &str) {
+        let now = self.now;
+        let phone = self.sip_phone(name);
+        let (dialog, sound) = phone.sounds.iter().next_back().expect("it rings");
+        phone.agent.progress(*dialog, 183, Some(sound.description()), now);
         self.exchange();
     }
 
@@ -381,7 +454,8 @@ impl World {
 
     pub(crate) fn tell_sip_phone(&mut self, flow: FlowId, bytes: &[u8]) {
         let now = self.now;
-        if let Some(phone) = self.sip_phones.values_mut().find(|phone| phone.flow == flow) {
+        let phone = self.sip_phones.values_mut().find(|phone| phone.flow == flow && !phone.is_deaf);
+        if let Some(phone) = phone {
             phone.agent.handle_message(flow, bytes, now);
             phone.drain(now);
         }

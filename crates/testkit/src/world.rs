@@ -5,8 +5,8 @@ use model::{LineId, UserId};
 use sip::{FlowId, Transport, digest::Ha1};
 use softphone::{CallState, Command as PhoneCommand, LineAccount, PhoneCallId};
 use switch::{
-    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneAct, PhoneFact, PhoneFactKind, Refusal,
-    Switch,
+    CallEnded, Command, Config, Device, Directory, Fact, Identity, Line, PhoneAct, PhoneFact, PhoneFactKind,
+    Refusal, Switch,
 };
 use timing::{Duration, Instant};
 
@@ -112,6 +112,19 @@ impl World {
         self
     }
 
+    /// Gives all desk phones another password.
+    #[must_use]
+    pub fn with_new_passwords(mut self, password: &str) -> Self {
+        let devices = self.lines.iter().map(|(owner, line)| {
+            let name = format!("desk-{owner}");
+            let ha1 = Ha1::new(&name, "hotdesk", password);
+            Device { name, account: line.account.clone(), ha1 }
+        });
+        let directory = Directory::new(self.lines.iter().map(|(_, line)| line.clone()));
+        self.switch.set_directory(directory.with_devices(devices));
+        self
+    }
+
     /// The user's id.
     pub fn user(&self, name: &str) -> UserId {
         self.line_of(name).user
@@ -207,6 +220,21 @@ impl World {
         let now = self.now;
         self.browser_mut(name).phone.handle_command(command, now).expect("the phone takes the command");
         self.exchange();
+    }
+
+    /// The user's phone does as told, if it can now.
+    pub fn tries(&mut self, name: &str, command: PhoneCommand) -> bool {
+        let now = self.now;
+        let taken = self.browser_mut(name).phone.handle_command(command, now).is_ok();
+        self.exchange();
+        taken
+    }
+
+    /// The page's SIP connection is gone, if it had one.
+    pub fn loses_socket_if_open(&mut self, page: &str) {
+        if self.browser(page).flow.is_some() {
+            self.loses_socket(page);
+        }
     }
 
     /// A CTI command.

@@ -53,6 +53,11 @@ impl<K: Ord + Clone> Timers<K> {
         Some(key)
     }
 
+    /// All keys that are set, in their order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.by_key.keys()
+    }
+
     /// Whether no timer is set.
     pub fn is_empty(&self) -> bool {
         self.by_key.is_empty()
@@ -75,6 +80,7 @@ mod tests {
         timers.set("soon", at(2));
         timers.set("soon", at(3));
         assert_eq!(timers.next(), Some(at(3)));
+        assert_eq!(timers.keys().collect::<Vec<_>>(), [&"late", &"soon"]);
         assert_eq!(timers.pop_due(at(2).at), None);
         assert_eq!(timers.pop_due(at(9).at), Some("soon"));
         assert_eq!(timers.pop_due(at(9).at), Some("late"));

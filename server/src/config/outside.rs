@@ -336,7 +336,10 @@ impl TryFrom<String> for Ringing {
 /// The password stays out of it.
 impl fmt::Debug for Trunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trunk").field("name", &self.name).field("address", &self.address).finish_non_exhaustive()
+        f.debug_struct("Trunk")
+            .field("name", &self.name)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
     }
 }
 
@@ -377,8 +380,16 @@ impl Trunk {
         let secure = matches!(self.transport, Some(TrunkTransport::Tls | TrunkTransport::Wss));
         let rules = [
             (!self.name.trim().is_empty(), "trunk.name", "must not be empty"),
-            (super::is_host(host), "trunk.address", "must be a host name or an address, with a port or without"),
-            (!has_port || port.is_some_and(|port| port > 0), "trunk.address", "its port must be from 1 to 65535"),
+            (
+                super::is_host(host),
+                "trunk.address",
+                "must be a host name or an address, with a port or without",
+            ),
+            (
+                !has_port || port.is_some_and(|port| port > 0),
+                "trunk.address",
+                "its port must be from 1 to 65535",
+            ),
             (
                 self.domain.as_deref().is_none_or(super::is_host),
                 "trunk.domain",
@@ -401,7 +412,8 @@ impl Trunk {
                 "by certificate needs trunk.ca: whom we trust to certify who calls us",
             ),
             (
-                self.identify != IdentifyBy::Address || matches!(self.transport, Some(TrunkTransport::Udp | TrunkTransport::Tcp)),
+                self.identify != IdentifyBy::Address
+                    || matches!(self.transport, Some(TrunkTransport::Udp | TrunkTransport::Tcp)),
                 "trunk.identify",
                 "by address is for the transports udp and tcp",
             ),
@@ -481,9 +493,12 @@ mod tests {
         ] {
             assert_eq!(Ringing::try_from(text.to_owned()), Ok(ringing));
         }
-        for (text, says) in
-            [("queue:sales", "no queue"), ("voicemail:1", "no voicemail"), ("x", "not known"), ("line:x", "no line")]
-        {
+        for (text, says) in [
+            ("queue:sales", "no queue"),
+            ("voicemail:1", "no voicemail"),
+            ("x", "not known"),
+            ("line:x", "no line"),
+        ] {
             let error = Ringing::try_from(text.to_owned()).unwrap_err();
             assert!(error.contains(says), "{error}");
         }

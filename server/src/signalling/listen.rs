@@ -14,9 +14,9 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::outgoing::Callers;
 use super::run::{Signalling, Wish};
 use super::stream;
-use super::outgoing::Callers;
 use super::udp::{self, UdpPort};
 use crate::clock::Clock;
 use crate::config::Config;
@@ -71,13 +71,40 @@ pub struct Listening {
     pub tls: Vec<SocketAddr>,
 }
 
-/// What listening has to do with trunks.
-#[derive(Clone, Debug, Default)]
-pub struct Trunked {
-    /// Who proves himself by certificate when he connects.
-    pub callers: Callers,
-    /// Whether one may be reached by UDP, for which a socket of ours is needed.
-    pub by_udp: bool,
+/// Opens sockets that nobody is told of: for peers to whom we speak first, and who cannot share a socket.
+#[derive(Clone, Debug)]
+pub struct OwnPorts {
+    limits: SipLimits,
+    advertise: Option<String>,
+    signalling: Signalling,
+    clock: Clock,
+    shutdown: Shutdown,
+}
+
+impl OwnPorts {
+    /// One for IPv4 and one for IPv6, as far as the machine has them.
+    pub fn open(&self) -> Vec<UdpPort> {
+        let anywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
+        let sockets = anywhere.iter().filter_map(|ip| udp_socket((*ip, 0).into()).ok());
+        sockets.map(|(socket, address)| self.carry(socket, address)).collect()
+    }
+
+    fn carry(&self, socket: UdpSocket, listen: SocketAddr) -> UdpPort {
+        let (port, orders) = UdpPort::new(Local { listen, advertise: self.advertise.clone() });
+        let datagrams = Datagrams::new(self.limits.datagrams);
+        let (signalling, shutdown) = (self.signalling.clone(), self.shutdown.clone());
+        tokio::spawn(udp::carry(socket, (port.clone(), orders), datagrams, signalling, self.clock, shutdown));
+        port
+    }
+}
+
+/// Our sockets of SIP over UDP.
+#[derive(Clone, Debug)]
+pub struct UdpPorts {
+    /// Those that we listen on.
+    pub shared: Vec<UdpPort>,
+    /// More.
+    pub own: OwnPorts,
 }
 
 /// Starts to listen wherever the settings say.
@@ -88,24 +115,25 @@ pub fn listen(
     config: &Config,
     tls: Option<&Tls>,
     signalling: &Signalling,
-    trunks: &Trunked,
+    callers: &Callers,
     clock: Clock,
     shutdown: &Shutdown,
-) -> anyhow::Result<(Listening, Vec<UdpPort>)> {
+) -> anyhow::Result<(Listening, UdpPorts)> {
     let (settings, limits) = (&config.sip, config.sip.limits);
-    let (mut listening, mut ports) = (Listening::default(), Vec::new());
+    let mut listening = Listening::default();
+    let own = OwnPorts {
+        limits,
+        advertise: settings.advertise.clone(),
+        signalling: signalling.clone(),
+        clock,
+        shutdown: shutdown.clone(),
+    };
+    let mut ports = UdpPorts { shared: Vec::new(), own };
     let local = |listen| Local { listen, advertise: settings.advertise.clone() };
     for address in settings.udp(config.demo) {
         let Some((socket, address)) = taken(udp_socket(address), address, config.demo)? else { continue };
         listening.udp.push(address);
-        ports.push(carry_udp(socket, local(address), limits, signalling, clock, shutdown));
-    }
-    if ports.is_empty() && trunks.by_udp {
-        // nobody is told of these: they are for what we begin ourselves
-        let anywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
-        for (socket, address) in anywhere.iter().filter_map(|ip| udp_socket((*ip, 0).into()).ok()) {
-            ports.push(carry_udp(socket, local(address), limits, signalling, clock, shutdown));
-        }
+        ports.shared.push(ports.own.carry(socket, address));
     }
     let door = Arc::new(Door::new(Limits {
         connections: limits.connections,
@@ -113,14 +141,14 @@ pub fn listen(
         ..Limits::default()
     }));
     let tcp = settings.tcp(config.demo).into_iter().map(|address| (address, None));
-    let acceptor = tls.map(|tls| tls.sip_acceptor(trunks.callers.verifier()));
+    let acceptor = tls.map(|tls| tls.sip_acceptor(callers.verifier()));
     let tls = settings.tls.iter().map(|address| (*address, acceptor.clone()));
     for (address, acceptor) in tcp.chain(tls) {
         let Some((listener, address)) = taken(tcp_listener(address), address, config.demo)? else { continue };
         if acceptor.is_some() { &mut listening.tls } else { &mut listening.tcp }.push(address);
         let entrance = Entrance {
             acceptor,
-            callers: trunks.callers.clone(),
+            callers: callers.clone(),
             local: local(address),
             limits,
             signalling: signalling.clone(),
@@ -133,21 +161,6 @@ pub fn listen(
         tracing::info!(udp = ?listening.udp, tcp = ?listening.tcp, tls = ?listening.tls, "listening for SIP");
     }
     Ok((listening, ports))
-}
-
-fn carry_udp(
-    socket: UdpSocket,
-    local: Local,
-    limits: SipLimits,
-    signalling: &Signalling,
-    clock: Clock,
-    shutdown: &Shutdown,
-) -> UdpPort {
-    let (port, orders) = UdpPort::new(local);
-    let datagrams = Datagrams::new(limits.datagrams);
-    let (signalling, shutdown) = (signalling.clone(), shutdown.clone());
-    tokio::spawn(udp::carry(socket, (port.clone(), orders), datagrams, signalling, clock, shutdown));
-    port
 }
 
 /// A demo shall start beside whatever uses the port.
@@ -294,7 +307,8 @@ impl Entrance {
         let (outbox, frames) = mpsc::channel(OUTBOX);
         let ends = FlowEnds { local: self.local.towards(remote), remote };
         let outbox = outbox.into();
-        let opened = Wish::StrangerOpened { flow, transport, ends: Some(ends), certificate, outbox };
+        let opened =
+            Wish::StrangerOpened { flow, transport, ends: Some(ends), certificate, source: None, outbox };
         if !self.signalling.tell(opened).await {
             return;
         }

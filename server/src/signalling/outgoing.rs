@@ -114,7 +114,8 @@ fn tell_once(connection: &Connection, told: &mut Option<String>, trouble: &str) 
         tracing::warn!(trunk = connection.name, trouble, "cannot connect a trunk");
         *told = Some(trouble.to_owned());
     }
-    metrics::counter!("hotdesk_trunk_connections_failed_total", "trunk" => connection.name.clone()).increment(1);
+    metrics::counter!("hotdesk_trunk_connections_failed_total", "trunk" => connection.name.clone())
+        .increment(1);
 }
 
 /// A random number below `bound`; 0 where the system gives none, which only takes the dice away.

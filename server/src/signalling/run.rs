@@ -43,6 +43,8 @@ pub enum Wish {
         ends: Option<FlowEnds>,
         /// The trunk's name that its certificate bears, and that was verified.
         certificate: Option<String>,
+        /// Whence a WebSocket comes, by what trusted proxies say.
+        source: Option<IpAddr>,
         /// Where its messages go.
         outbox: Outbox,
     },
@@ -175,7 +177,8 @@ pub struct Setup {
 
 /// Starts the loop round the switch.
 pub fn spawn(setup: Setup, mut wishes: mpsc::Receiver<Wish>) {
-    let Setup { mut switch, pool, trunks, mut media_facts, cti, records, services, echo_tests, clock } = setup;
+    let Setup { mut switch, pool, trunks, mut media_facts, cti, records, services, echo_tests, clock } =
+        setup;
     let running = tokio::spawn(async move {
         let (flows, workers) = (HashMap::new(), BTreeMap::new());
         let trunks = Trunks::new(trunks);
@@ -234,7 +237,7 @@ impl Outlets {
                 switch.open_trunk(trunk, flow, transport, ends, now);
             }
             Wish::TrunkAddresses { trunk, addresses } => switch.set_trunk_addresses(trunk, addresses),
-            Wish::StrangerOpened { flow, transport, ends, certificate, outbox } => {
+            Wish::StrangerOpened { flow, transport, ends, certificate, source, outbox } => {
                 tracing::debug!(
                     flow = flow.0,
                     transport = transport.via_token(),
@@ -242,6 +245,9 @@ impl Outlets {
                 );
                 self.flows.insert(flow, outbox);
                 switch.open_stranger(flow, transport, ends, certificate.as_deref(), now);
+                if let Some(source) = source {
+                    switch.set_source(flow, source);
+                }
             }
             Wish::Message { flow, bytes } => {
                 metrics::counter!("hotdesk_sip_messages_total", "direction" => "in").increment(1);

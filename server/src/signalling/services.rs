@@ -47,7 +47,10 @@ pub fn keep_services(store: Arc<dyn Store>, shutdown: &Shutdown) -> ServicesKeep
             }
             write(&*store, &mut waiting).await;
             if !open && !waiting.is_empty() {
-                tracing::error!(users = waiting.len(), "choices of users are lost: the store does not take them");
+                tracing::error!(
+                    users = waiting.len(),
+                    "choices of users are lost: the store does not take them"
+                );
                 return;
             }
         }

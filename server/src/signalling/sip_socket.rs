@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -44,7 +45,7 @@ pub async fn sip_socket(
         if !allowed {
             return Err(ApiError::NO_BEARER.with_status(StatusCode::FORBIDDEN));
         }
-        return Ok(upgrade.on_upgrade(move |socket| run_stranger(app, socket, transport)));
+        return Ok(upgrade.on_upgrade(move |socket| run_stranger(app, socket, transport, peer.address)));
     };
     let line = app.store.line_of(principal.user_id).await.map_err(unreadable)?.ok_or(NO_LINE)?;
     let password = app.auth.sip_secrets.password(&principal.session, &line.name);
@@ -71,10 +72,17 @@ async fn run(
 }
 
 /// Who has no login proves himself by digest; there is no login whose end could end his socket.
-async fn run_stranger(app: AppState, socket: WebSocket, transport: Transport) {
+async fn run_stranger(app: AppState, socket: WebSocket, transport: Transport, source: IpAddr) {
     let flow: FlowId = app.signalling.new_flow();
     let (outbox, frames) = mpsc::channel(OUTBOX);
-    let opened = Wish::StrangerOpened { flow, transport, ends: None, certificate: None, outbox: outbox.into() };
+    let opened = Wish::StrangerOpened {
+        flow,
+        transport,
+        ends: None,
+        certificate: None,
+        source: Some(source),
+        outbox: outbox.into(),
+    };
     let ended = async {
         tokio::time::sleep(STRANGERS_TIME).await;
         app.signalling.tell(Wish::FlowIdle { flow }).await;

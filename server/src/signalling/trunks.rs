@@ -34,8 +34,8 @@ impl Trunks {
             }
             Fact::TrunkRefusedUs { trunk, status } => {
                 let trunk = self.name(*trunk);
-                tracing::warn!(trunk, status, "trunk does not register us");
-                metrics::counter!("hotdesk_trunk_registrations_failed_total", "trunk" => trunk).increment(1);
+                tracing::warn!(trunk, status, "trunk does not accept who we are");
+                metrics::counter!("hotdesk_trunk_refused_us_total", "trunk" => trunk).increment(1);
             }
             Fact::NotLetOut { user, why } => {
                 tracing::warn!(%user, why = why.as_str(), "a call to the outside was refused");

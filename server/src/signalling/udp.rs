@@ -199,6 +199,7 @@ impl Port {
                 transport,
                 ends: Some(ends),
                 certificate: None,
+                source: None,
                 outbox,
             })
     }

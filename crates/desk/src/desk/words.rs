@@ -29,7 +29,7 @@ pub(super) fn ending(call: &PhoneCall, end: CallEnd, who: &str) -> Option<(Level
             EndCause::Overloaded | EndCause::ServerStopping => {
                 "The server has no room for this call. Try again in a moment.".to_owned()
             }
-            EndCause::Normal | EndCause::AnsweredElsewhere | EndCause::Internal => {
+            EndCause::Normal | EndCause::AnsweredElsewhere | EndCause::TimeLimit | EndCause::Internal => {
                 format!("The call to {who} did not work. Try again.")
             }
         },

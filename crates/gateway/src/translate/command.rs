@@ -40,8 +40,10 @@ pub(crate) fn command(wire: Wire, user: UserId) -> Meaning {
         Wire::GetCurrentCallsPhoneEvents => Meaning::Calls,
         Wire::DisplayNameLookup { username } => Meaning::NameOf(username),
         Wire::PushLogToServer { level, log } => Meaning::Log { level, text: log },
-        Wire::Dial { destination, variables } => dialled(&destination, |destination| {
-            Command::Dial { user, destination, variables: prefixed(variables) }
+        Wire::Dial { destination, variables } => dialled(&destination, |destination| Command::Dial {
+            user,
+            destination,
+            variables: prefixed(variables),
         }),
         Wire::Hangup { unique_id } => Meaning::Act(Command::HangUp { user, unique_id }),
         Wire::Answer { unique_id } => phone(user, unique_id, PhoneAct::Answer),
@@ -51,9 +53,9 @@ pub(crate) fn command(wire: Wire, user: UserId) -> Meaning {
         Wire::SetData { variables } => {
             Meaning::Act(Command::SetData { user, variables: prefixed(variables) })
         }
-        Wire::DirectTransfer { destination } => dialled(&destination, |destination| {
-            Command::DirectTransfer { user, destination }
-        }),
+        Wire::DirectTransfer { destination } => {
+            dialled(&destination, |destination| Command::DirectTransfer { user, destination })
+        }
         Wire::AttendedTransfer { destination, device: _ } => {
             dialled(&destination, |destination| Command::Consult { user, destination })
         }

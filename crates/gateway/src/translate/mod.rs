@@ -4,4 +4,4 @@ mod command;
 mod event;
 
 pub(crate) use command::{Meaning, command};
-pub(crate) use event::{greeting, services, ice_config, line_config, phone_act, phone_event, phone_status};
+pub(crate) use event::{greeting, ice_config, line_config, phone_act, phone_event, phone_status, services};

@@ -60,6 +60,18 @@ impl Encoder {
         Ok(Encoder { kind, resampler, samples: Vec::new() })
     }
 
+    /// Takes samples at another rate from now on. Of the codec's state only Opus loses its own.
+    pub(crate) fn set_rate(&mut self, rate: u32) -> Result<(), NoCoder> {
+        match &mut self.kind {
+            EncoderKind::Opus(encoder) => *encoder = opus_encoder(rate).map_err(|_| NoCoder)?,
+            EncoderKind::G722(_) => self.resampler = Resampler::new(rate, Codec::G722.sampling_rate()),
+            EncoderKind::Pcmu | EncoderKind::Pcma => {
+                self.resampler = Resampler::new(rate, Codec::Pcmu.sampling_rate());
+            }
+        }
+        Ok(())
+    }
+
     /// The payload for 20 ms, appended to `payload`; nothing where the codec refuses the samples.
     pub(crate) fn encode(&mut self, samples: &[i16], payload: &mut Vec<u8>) {
         let samples = match &mut self.resampler {
@@ -146,6 +158,23 @@ impl Decoder {
             packet: rate as usize / 50,
             grain: rate as usize / 400,
         })
+    }
+
+    /// Makes samples at another rate from now on. Of the codec's state only Opus loses its own.
+    pub(crate) fn set_rate(&mut self, rate: u32) -> Result<(), NoCoder> {
+        match &mut self.kind {
+            DecoderKind::Opus(decoder) => {
+                *decoder = opus::Decoder::new(rate, opus::Channels::Mono).map_err(|_| NoCoder)?;
+            }
+            DecoderKind::G722(_) => self.resampler = Resampler::new(Codec::G722.sampling_rate(), rate),
+            DecoderKind::Pcmu | DecoderKind::Pcma => {
+                self.resampler = Resampler::new(Codec::Pcmu.sampling_rate(), rate);
+            }
+        }
+        self.packet = self.packet * rate as usize / (self.grain * 400);
+        self.grain = rate as usize / 400;
+        self.concealer = Concealer::new(rate);
+        Ok(())
     }
 
     /// How many samples the last packet had; 20 ms before there was one.

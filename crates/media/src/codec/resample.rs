@@ -96,8 +96,8 @@ fn dot(samples: &[f32], taps: &[f32]) -> f32 {
 }
 
 fn rounded(sample: f32) -> i16 {
-    // the cast keeps to the range
-    sample.round() as i16
+    // the cast keeps to the range; `round` would be a call for each sample
+    (sample + 0.5_f32.copysign(sample)) as i16
 }
 
 #[cfg(test)]

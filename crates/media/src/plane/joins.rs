@@ -134,7 +134,7 @@ impl Plane {
                 Join::Alone | Join::Play(_) => {}
                 Join::Echo => self.send_back(from, &frame, now),
                 Join::Bridge(to) => self.carry(from, to, &frame, now),
-                Join::Mix(_) if slot.speaks() => self.listen(from, &frame, super::studio::MIX_RATE),
+                Join::Mix(mix) if slot.speaks() => self.listen(from, &frame, self.studio.rate_of(mix)),
                 Join::Mix(_) => {}
             }
         }
@@ -219,11 +219,12 @@ impl Plane {
             }
             return;
         };
-        if !slot.ear.as_ref().is_some_and(|ear| ear.fits(codec, rate)) {
-            match Ear::new(codec, rate) {
-                Ok(ear) => slot.ear = Some(Box::new(ear)),
-                Err(error) => return tracing::error!(leg = %from, %error, "not heard"),
-            }
+        let ready = match &mut slot.ear {
+            Some(ear) if ear.codec() == codec => ear.set_rate(rate),
+            _ => Ear::new(codec, rate).map(|ear| slot.ear = Some(Box::new(ear))),
+        };
+        if let Err(error) = ready {
+            return tracing::error!(leg = %from, %error, "not heard");
         }
         if let Some(ear) = &mut slot.ear {
             ear.put(frame.ssrc, frame.sequence, Some(&frame.payload));
@@ -242,7 +243,7 @@ impl Slot {
 
     /// Lets go what the last join took.
     fn rest(&mut self) {
-        (self.ear, self.voice) = (None, None);
+        (self.ear, self.voice, self.quiet) = (None, None, 0);
         self.keypad.clear();
     }
 

@@ -2,20 +2,22 @@
 //! made in steps of 20 ms, for as long as somebody hears it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use timing::{Deadline, Duration, Instant};
 
 use super::joins::Join;
+use super::mixer::Mix;
 use super::{Plane, Slot, Task};
+use crate::codec::Codec;
 use crate::leg::{Frame, Leg as _};
 use crate::order::LegId;
 use crate::sound::{Library, Sound, write_key};
 use crate::voice::{self, Voice};
 
-/// Conferences are mixed at the rate of the best codec.
-pub(super) const MIX_RATE: u32 = 48_000;
-const MIX_STEP: usize = MIX_RATE as usize / 50;
 const STEP: Duration = Duration::from_millis(20);
+/// The rate of a telephone, in Hz.
+pub(super) const NARROW: u32 = 8_000;
 /// A worker that was held up makes up for so many steps; of a longer time nobody wants to hear what was missed.
 const MOST_AT_ONCE: u64 = 10;
 
@@ -25,37 +27,21 @@ pub(super) struct Studio {
     library: Library,
     /// Legs that are sent something at each step, those of mixes apart.
     pub(super) on_air: BTreeSet<LegId>,
-    mixes: BTreeMap<u64, BTreeSet<LegId>>,
-    last_mix: u64,
+    pub(super) mixes: BTreeMap<u64, Mix>,
+    pub(super) last_mix: u64,
     /// The last step that was made, counted from the origin of time.
     made: u64,
-    /// Kept for the next step.
-    samples: Vec<i16>,
-    sum: Vec<i32>,
-    /// One after the other, what each member of a mix says.
-    said: Vec<i16>,
+    /// Kept for the next step: what one leg gets, what a mix sums up to, and one after the other what each
+    /// member of it says.
+    pub(super) samples: Vec<i16>,
+    pub(super) sum: Vec<i32>,
+    pub(super) said: Vec<i16>,
 }
 
 impl Studio {
-    pub(super) fn next_mix(&mut self) -> u64 {
-        self.last_mix += 1;
-        self.last_mix
-    }
-
-    pub(super) fn join(&mut self, mix: u64, leg: LegId) {
-        self.mixes.entry(mix).or_default().insert(leg);
-    }
-
-    pub(super) fn members(&self, mix: u64) -> impl Iterator<Item = LegId> {
-        self.mixes.get(&mix).into_iter().flatten().copied()
-    }
-
     pub(super) fn leave(&mut self, leg: LegId) {
         self.on_air.remove(&leg);
-        self.mixes.retain(|_, members| {
-            members.remove(&leg);
-            !members.is_empty()
-        });
+        self.mixes.retain(|_, mix| !mix.ends_without(leg));
     }
 
     fn is_idle(&self) -> bool {
@@ -116,7 +102,7 @@ impl Plane {
         let Some(agreed) = slot.leg.agreed() else { return };
         let Some(payload) = self.studio.library.payload(sound, agreed.codec, slot.played) else { return };
         slot.played += 1;
-        let frame = voice::frame(agreed.codec, payload, slot.played, step);
+        let frame = slot.framed(agreed.codec, payload, step);
         self.send_to(id, &frame, now);
     }
 
@@ -124,7 +110,8 @@ impl Plane {
     fn key_step(&mut self, id: LegId, step: u64, now: Instant) -> bool {
         let Some(slot) = self.legs.get_mut(&id) else { return false };
         let at = Instant::from_micros(step * STEP.as_micros() as u64);
-        let rate = slot.leg.agreed().map_or(8000, |agreed| agreed.codec.sampling_rate());
+        let usual = slot.leg.agreed().map_or(8000, |agreed| agreed.codec.sampling_rate());
+        let rate = slot.voice.as_ref().map_or(usual, |voice| voice.rate());
         let Some(tone) = slot.keypad.poll(8000, at) else { return slot.keypad.is_down() };
         let mut samples = Vec::new();
         match tone.key() {
@@ -160,38 +147,8 @@ impl Plane {
         self.studio.samples = samples;
     }
 
-    /// Each member hears all others (RFC 7667 §3.6: a media mixer).
-    fn mix_step(&mut self, mix: u64, step: u64, now: Instant) {
-        let members: Vec<LegId> = self.studio.members(mix).collect();
-        let mut said = std::mem::take(&mut self.studio.said);
-        let mut sum = std::mem::take(&mut self.studio.sum);
-        said.clear();
-        sum.clear();
-        sum.resize(MIX_STEP, 0);
-        for (place, id) in members.iter().enumerate() {
-            self.with_slot(*id, |slot| {
-                if let Some(ear) = &mut slot.ear {
-                    ear.pull(&mut said);
-                }
-            });
-            said.resize((place + 1) * MIX_STEP, 0);
-            for (sum, sample) in sum.iter_mut().zip(&said[place * MIX_STEP..]) {
-                *sum += i32::from(*sample);
-            }
-        }
-        let mut samples = std::mem::take(&mut self.studio.samples);
-        for (place, id) in members.iter().enumerate() {
-            let own = &said[place * MIX_STEP..(place + 1) * MIX_STEP];
-            samples.clear();
-            let others = sum.iter().zip(own).map(|(sum, own)| sum - i32::from(*own));
-            samples.extend(others.map(|sample| sample.clamp(i16::MIN.into(), i16::MAX.into()) as i16));
-            self.say(*id, &samples, MIX_RATE, step, now);
-        }
-        (self.studio.samples, self.studio.said, self.studio.sum) = (samples, said, sum);
-    }
-
     /// Sends 20 ms of sound to a leg, in its own codec.
-    fn say(&mut self, id: LegId, samples: &[i16], rate: u32, step: u64, now: Instant) {
+    pub(super) fn say(&mut self, id: LegId, samples: &[i16], rate: u32, step: u64, now: Instant) {
         let frame = self.with_slot(id, |slot| slot.voiced(samples, rate, step)).flatten();
         if let Some(frame) = frame {
             self.send_to(id, &frame, now);
@@ -217,15 +174,22 @@ impl Studio {
 impl Slot {
     fn voiced(&mut self, samples: &[i16], rate: u32, step: u64) -> Option<Frame> {
         let codec = self.leg.agreed().filter(|_| self.hears())?.codec;
-        if !self.voice.as_ref().is_some_and(|voice| voice.fits(codec, rate)) {
-            match Voice::new(codec, rate) {
-                Ok(voice) => self.voice = Some(Box::new(voice)),
-                Err(error) => tracing::error!(%error, "not sent"),
-            }
-            // the numbers begin anew
-            self.leg.interrupt();
+        let ready = match &mut self.voice {
+            Some(voice) if voice.codec() == codec => voice.set_rate(rate),
+            _ => Voice::new(codec, rate).map(|voice| self.voice = Some(Box::new(voice))),
+        };
+        if let Err(error) = ready {
+            tracing::error!(%error, "not sent");
+            return None;
         }
-        Some(self.voice.as_mut()?.say(samples, step))
+        let payload = self.voice.as_mut()?.say(samples);
+        Some(self.framed(codec, payload, step))
+    }
+
+    /// A frame of ours for this leg, under its next number.
+    pub(super) fn framed(&mut self, codec: Codec, payload: Arc<[u8]>, step: u64) -> Frame {
+        self.made += 1;
+        voice::frame(codec, payload, self.made, step)
     }
 }
 

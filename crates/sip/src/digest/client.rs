@@ -42,12 +42,21 @@ impl Challenge {
     }
 }
 
-/// What one dialog or registration knows of its peer's wish for credentials.
+/// What one dialog or registration knows of the wishes for credentials on its way: of a proxy's and of the
+/// peer's own (RFC 3261 §22.3).
 #[derive(Debug, Default)]
 pub(crate) struct ClientAuth {
     credentials: Option<Credentials>,
-    challenge: Option<(Challenge, From)>,
+    wishes: Vec<Wish>,
+}
+
+#[derive(Debug)]
+struct Wish {
+    from: From,
+    challenge: Challenge,
+    /// How often its nonce was used.
     count: u32,
+    /// How often in a row our answer was not good enough.
     refused: u8,
 }
 
@@ -67,32 +76,38 @@ impl ClientAuth {
 
     /// Takes the best of the challenges in a 401 or 407; says whether trying again can help.
     ///
-    /// A challenge of another realm than the credentials are for is none of ours. A second refusal in a row can only be helped when the peer says that its nonce was stale.
+    /// A challenge of another realm than the credentials are for is none of ours. A second refusal in a row by
+    /// the same side can only be helped when that says that its nonce was stale.
     pub(crate) fn challenged<'a>(&mut self, values: impl Iterator<Item = (From, &'a str)>) -> bool {
-        let realm = self.credentials.as_ref().and_then(|credentials| credentials.realm.as_deref());
+        let Some(credentials) = &self.credentials else { return false };
+        let realm = credentials.realm.as_deref();
         let best = values
             .filter_map(|(from, value)| Some((Challenge::parse(value).ok()?, from)))
             .filter(|(challenge, _)| realm.is_none_or(|realm| realm == challenge.realm))
             .reduce(|a, b| if b.0.algorithm > a.0.algorithm { b } else { a });
-        let Some(best) = best else { return false };
-        let may_help = self.refused == 0 || (best.0.stale && self.refused < 3);
-        self.refused += 1;
-        self.count = 0;
-        self.challenge = Some(best);
-        may_help && self.credentials.is_some()
+        let Some((challenge, from)) = best else { return false };
+        let known = self.wishes.iter().position(|wish| wish.from == from);
+        let refused = known.map_or(0, |place| self.wishes.swap_remove(place).refused);
+        let may_help = refused == 0 || (challenge.stale && refused < 3);
+        self.wishes.push(Wish { from, challenge, count: 0, refused: refused + 1 });
+        may_help
     }
 
     /// The peer has taken a request.
     pub(crate) fn accepted(&mut self) {
-        self.refused = 0;
+        for wish in &mut self.wishes {
+            wish.refused = 0;
+        }
     }
 
-    /// The header value for the next request, once there was a challenge.
-    pub(crate) fn header(&mut self, method: &str, uri: &str, cnonce: &str) -> Option<(From, String)> {
-        let (challenge, from) = self.challenge.as_ref()?;
-        let credentials = self.credentials.as_ref()?;
-        self.count += 1;
-        Some((*from, answer(challenge, credentials, method, uri, cnonce, self.count)))
+    /// The header values for the next request: one for each side that has asked.
+    pub(crate) fn headers(&mut self, method: &str, uri: &str, cnonce: &str) -> Vec<(From, String)> {
+        let Some(credentials) = &self.credentials else { return Vec::new() };
+        let answered = self.wishes.iter_mut().map(|wish| {
+            wish.count += 1;
+            (wish.from, answer(&wish.challenge, credentials, method, uri, cnonce, wish.count))
+        });
+        answered.collect()
     }
 }
 
@@ -160,9 +175,9 @@ mod tests {
         let sha = (From::Peer, r#"Digest realm="r", nonce="2", algorithm=SHA-256, qop="auth""#);
         let odd = (From::Peer, r#"Digest realm="r", nonce="3", algorithm=SHA-1"#);
         let stale = (From::Peer, r#"Digest realm="r", nonce="4", stale=TRUE"#);
-        assert_eq!(auth.header("REGISTER", "sip:r", "c"), None);
+        assert_eq!(auth.headers("REGISTER", "sip:r", "c"), []);
         assert!(auth.challenged([md5, sha, odd].into_iter()));
-        let (_, value) = auth.header("REGISTER", "sip:r", "c").expect("challenged");
+        let (_, value) = auth.headers("REGISTER", "sip:r", "c").remove(0);
         assert!(value.contains("SHA-256") && value.contains("nc=00000001"), "{value}");
         assert!(!auth.challenged([md5].into_iter()), "refused a second time");
         auth.accepted();
@@ -173,8 +188,21 @@ mod tests {
         let other = (From::Proxy, r#"Digest realm="R", nonce="5""#);
         let mut auth = ClientAuth::new(Some(bound));
         assert!(!auth.challenged([other].into_iter()), "another realm");
-        assert_eq!(auth.header("INVITE", "sip:r", "c"), None, "gives nothing away");
+        assert_eq!(auth.headers("INVITE", "sip:r", "c"), [], "gives nothing away");
         assert!(ClientAuth::new(auth.credentials).challenged([other, md5].into_iter()));
         assert!(!ClientAuth::new(None).challenged([md5].into_iter()));
+    }
+
+    #[test]
+    fn a_proxy_and_the_peer_behind_it_are_both_answered_and_neither_for_ever() {
+        let mut auth = ClientAuth::new(Some(credentials()));
+        let proxy = (From::Proxy, r#"Digest realm="proxy", nonce="1", qop="auth""#);
+        let peer = (From::Peer, r#"Digest realm="peer", nonce="2", qop="auth""#);
+        assert!(auth.challenged([proxy].into_iter()));
+        assert!(auth.challenged([peer].into_iter()), "the proxy has let us through");
+        let headers = auth.headers("INVITE", "sip:r", "c");
+        assert_eq!(headers.iter().map(|(from, _)| *from).collect::<Vec<_>>(), [From::Proxy, From::Peer]);
+        assert!(headers[0].1.contains("realm=\"proxy\"") && headers[1].1.contains("realm=\"peer\""));
+        assert!(!auth.challenged([proxy].into_iter()) && !auth.challenged([peer].into_iter()));
     }
 }

@@ -9,7 +9,8 @@ use timing::{Deadline, Instant};
 use super::UserAgent;
 use super::exchange::{PATIENCE, Purpose, TransactionId, Wake};
 use super::inbound::AUTO_ANSWER;
-use super::leg::{Cancel, Leg, Peer, SentAck, UnsentAck, authorization_header};
+use super::leg::{Cancel, Leg, SentAck, UnsentAck, authorization_header};
+use super::peer::Peer;
 use crate::config::{DialogId, FlowId, OutboundInvite};
 use crate::dialog::{DialogInfo, DialogState, Direction};
 use crate::digest::{ChallengeFrom, ClientAuth};
@@ -310,11 +311,11 @@ pub(super) fn challenged(auth: &mut ClientAuth, response: &Response) -> bool {
     auth.challenged(values.iter().map(|value| (from, value.as_str())))
 }
 
-/// Puts the answer to the last challenge into a request.
+/// Puts the answers to the challenges so far into a request.
 pub(super) fn add_authorization(auth: &mut ClientAuth, request: &mut Request, cnonce: &str) {
     let method = String::from_utf8_lossy(request.method.as_bytes()).into_owned();
     let uri = String::from_utf8_lossy(&request.uri.to_bytes()).into_owned();
-    if let Some((from, value)) = auth.header(&method, &uri, cnonce) {
+    for (from, value) in auth.headers(&method, &uri, cnonce) {
         wire::set(&mut request.headers, authorization_header(from), value);
     }
 }

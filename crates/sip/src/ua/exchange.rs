@@ -1,9 +1,10 @@
 //! Flows and the transactions on them (RFC 3261 §17, RFC 6026): what is below dialogs and registrations.
 
+mod naming;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 
-use rand::RngCore as _;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
 use sipx_sip::message::{Message, Method, Request, Response};
@@ -143,36 +144,6 @@ impl Exchange {
         }
     }
 
-    /// Whether we are set up as a server, and built to be one.
-    pub(super) fn is_server(&self) -> bool {
-        cfg!(feature = "server") && self.config.server
-    }
-
-    /// The methods we take, for `Allow`. REGISTER needs no advertising inside calls.
-    pub(super) fn allow(&self) -> &'static str {
-        if self.is_server() { super::SERVER_ALLOW } else { super::ALLOW }
-    }
-
-    /// The extensions we have, for `Supported`.
-    pub(super) fn supported(&self) -> Option<&'static str> {
-        self.is_server().then_some(super::SERVER_SUPPORTED)
-    }
-
-    /// The same request without the offer of reliable provisional responses: an offer in one of them would have
-    /// to be answered by PRACK, where the application answers by ACK.
-    pub(super) fn without_100rel(&self, draft: wire::Draft) -> wire::Draft {
-        match self.supported() {
-            Some(all) => draft.replace(HeaderName::Supported, all.replacen("100rel, ", "", 1)),
-            None => draft,
-        }
-    }
-
-    /// Whether we have the extension of this option tag.
-    pub(super) fn supports(&self, option: &str) -> bool {
-        self.supported()
-            .is_some_and(|list| list.split(',').any(|known| known.trim().eq_ignore_ascii_case(option)))
-    }
-
     pub(super) fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner) {
         self.flows
             .insert(flow, Box::new(Flow { transport, owner, ends: None, transactions: 0, lingering: 0 }));
@@ -242,41 +213,6 @@ impl Exchange {
         if self.flows.contains_key(&flow) {
             self.outbox.push_back(Transmit { flow, bytes });
         }
-    }
-
-    /// Twelve unpredictable bytes in hexadecimal, for tags and branches.
-    pub(super) fn token(&mut self) -> String {
-        let mut bytes = [0; 12];
-        self.rng.fill_bytes(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
-    /// A number below `bound`, which must not be 0.
-    pub(super) fn below(&mut self, bound: u64) -> u64 {
-        self.rng.next_u64() % bound
-    }
-
-    /// A `Via` of ours for a flow, with a branch of its own.
-    pub(super) fn via(&mut self, flow: FlowId) -> String {
-        let transport = self.transport(flow).unwrap_or(self.config.transport);
-        let rport = if transport == Transport::Udp { ";rport" } else { "" };
-        let token = self.token();
-        let (transport, host) = (transport.via_token(), self.host(flow));
-        format!("SIP/2.0/{transport} {host};branch=z9hG4bK{token}{rport}")
-    }
-
-    /// Our `Contact` for a flow.
-    pub(super) fn contact(&self, flow: FlowId, user: &str) -> String {
-        let transport = self.transport(flow).unwrap_or(self.config.transport).uri_token();
-        let (user, host) = (wire::user_in_uri(user), self.host(flow));
-        let at = if user.is_empty() { "" } else { "@" };
-        format!("<sip:{user}{at}{host};transport={transport}>")
-    }
-
-    /// By which `host[:port]` the peer of a flow reaches us.
-    pub(super) fn host(&self, flow: FlowId) -> &str {
-        let ends = self.flows.get(&flow).and_then(|flow| flow.ends.as_ref());
-        ends.map_or(&self.config.contact_host, |ends| &ends.local)
     }
 
     /// Sends a request in a transaction of its own; nothing when the flow is gone.

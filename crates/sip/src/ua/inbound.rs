@@ -6,7 +6,8 @@ use sipx_sip::{HeaderName, Uri};
 use timing::Instant;
 
 use super::exchange::TransactionId;
-use super::leg::{Leg, Peer};
+use super::leg::Leg;
+use super::peer::Peer;
 use super::{Arrival, UserAgent};
 use crate::config::{DialogId, FlowId};
 use crate::dialog::{DialogInfo, DialogState, Direction};
@@ -22,7 +23,7 @@ pub(super) const AUTO_ANSWER: &str = "xivo-autoanswer";
 impl UserAgent {
     /// Refuses what no transaction should be made for; hands on the rest.
     pub(super) fn receive_request(&mut self, flow: FlowId, mut request: Request, now: Instant) {
-        if let Some(remote) = self.exchange.remote(flow) {
+        if let Some(remote) = self.exchange.remote(flow).filter(|_| cfg!(feature = "server")) {
             wire::note_source(&mut request.headers, remote);
         }
         let findings = sipx_sip::validate_request(&request);
@@ -89,19 +90,20 @@ impl UserAgent {
         self.reply(id, 200, told, now);
     }
 
-    /// Whether the body is none or has a session description; says 415 otherwise, 400 if it is in pieces.
+    /// Whether the body is none or has a session description; refuses it with 400 or 415 otherwise.
     pub(super) fn accepts_body(&mut self, id: TransactionId, request: &Request, now: Instant) -> bool {
         let encoded = wire::text_of(&request.headers, &HeaderName::ContentEncoding)
             .is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"));
-        let Ok(sdp) = wire::sdp_within(&request.headers, request.body()) else {
-            self.reply(id, 400, &[], now);
-            return false;
+        let refusal = match wire::session_of(&request.headers, request.body()) {
+            Ok(Some(_)) if encoded => 415,
+            Err(status) => status,
+            Ok(_) => return true,
         };
-        if !request.body().is_empty() && (sdp.is_none() || encoded) {
-            self.reply(id, 415, &[(HeaderName::Accept, "application/sdp")], now);
-            return false;
-        }
-        true
+        let accept =
+            if self.exchange.is_server() { "application/sdp, multipart/mixed" } else { "application/sdp" };
+        let accept = [(HeaderName::Accept, accept)];
+        self.reply(id, refusal, if refusal == 415 { &accept } else { &[] }, now);
+        false
     }
 
     fn handle_invite(&mut self, id: TransactionId, flow: FlowId, request: &Request, now: Instant) {
@@ -135,7 +137,11 @@ impl UserAgent {
         if let Some(status) = refusal {
             return self.reply(id, status, &[], now);
         }
-        let (Ok(authorization), Ok(replaces)) = (authorization(request), replaces(headers)) else {
+        // a phone asks nobody who he is, and replaces nothing
+        let is_server = self.exchange.is_server();
+        let authorization = if is_server { authorization(request) } else { Ok(None) };
+        let replaces = if is_server { replaces(headers) } else { Ok(None) };
+        let (Ok(authorization), Ok(replaces)) = (authorization, replaces) else {
             return self.reply(id, 400, &[], now);
         };
         if !self.accepts_body(id, request, now) {

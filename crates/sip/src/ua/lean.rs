@@ -19,7 +19,7 @@ pub(super) enum ServerWake {}
 
 /// Nobody subscribes to anything.
 #[derive(Debug, Default)]
-pub(super) struct Subscriptions;
+pub(super) struct Subscriptions {}
 
 impl Subscriptions {
     pub(super) fn live_on(&self, _: FlowId) -> bool {
@@ -36,7 +36,7 @@ pub(super) const PACKAGES: &str = "";
 
 /// A dialog has no more than RFC 3261 gives it.
 #[derive(Debug, Default)]
-pub(super) struct Extensions;
+pub(super) struct Extensions {}
 
 impl Extensions {
     pub(super) fn describe(&mut self, _: &str) {}

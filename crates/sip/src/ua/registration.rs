@@ -180,7 +180,7 @@ impl UserAgent {
 
 /// The seconds that a 2xx grants: of our contact, else of `Expires`.
 fn granted(request: &Request, response: &Response) -> Option<u32> {
-    let ours = uri_text(&super::leg::contact(&request.headers)?);
+    let ours = uri_text(&super::peer::contact(&request.headers)?);
     let of_contact = response
         .headers
         .get_all(&HeaderName::Contact)

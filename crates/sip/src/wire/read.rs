@@ -5,11 +5,8 @@ use sipx_sip::headers::{Address, CSeq, ContactValue, ContentType, Via};
 use sipx_sip::message::{Header, Headers, Message, Method, Request, Response, StatusCode};
 use sipx_sip::{HeaderName, Limits, StreamParser, TypedHeader, parse_datagram, parse_frame};
 
-#[cfg(feature = "server")]
-use super::multipart::session_description;
 use super::text::{clean, display, phrase};
 use super::write::bytes_of;
-use crate::Malformed;
 use crate::config::Transport;
 
 /// Why bytes are no message: the status that tells the sender.
@@ -172,25 +169,28 @@ pub(crate) fn media_type(headers: &Headers) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// The session description a message carries.
+/// The session description a message carries, as far as it can be read.
 pub(crate) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<String> {
-    sdp_within(headers, body).ok().flatten()
+    session_of(headers, body).ok().flatten()
 }
 
-/// The same, where a body that cannot be taken apart matters.
+/// The session description a message carries, or none where it has no body.
 ///
 /// # Errors
-/// [`Malformed`] for a body of several parts that is in pieces.
-pub(crate) fn sdp_within(headers: &Headers, body: &Bytes) -> Result<Option<String>, Malformed> {
-    let Some(Ok(kind)) = headers.typed::<ContentType>() else { return Ok(None) };
-    let sdp = if body.is_empty() { None } else { session_description(&kind, body)? };
-    Ok(sdp.map(|sdp| String::from_utf8_lossy(sdp).into_owned()))
-}
-
-/// A page's phone talks to our own server alone, which sends nothing of several parts.
-#[cfg(not(feature = "server"))]
-fn session_description<'a>(kind: &ContentType, body: &'a [u8]) -> Result<Option<&'a [u8]>, Malformed> {
-    Ok(kind.is("application", "sdp").then_some(body))
+/// The status that refuses the body: 400 or 415.
+pub(crate) fn session_of(headers: &Headers, body: &Bytes) -> Result<Option<String>, u16> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    #[cfg(feature = "server")]
+    {
+        let content_type = text_of(headers, &HeaderName::ContentType).unwrap_or_default();
+        if super::multipart::is_multipart(&content_type) {
+            return super::multipart::session_in(&content_type, body)?.map(Some).ok_or(415);
+        }
+    }
+    let is_sdp = matches!(headers.typed::<ContentType>(), Some(Ok(t)) if t.is("application", "sdp"));
+    is_sdp.then(|| Some(String::from_utf8_lossy(body).into_owned())).ok_or(415)
 }
 
 /// Whether a response may carry a session description (RFC 3261 §20.1); without `Accept` it may.

@@ -152,7 +152,7 @@ impl ByHand {
 
     fn collect(&mut self) {
         while let Some(transmit) = self.desk.poll_transmit() {
-            self.inbox.push_back(String::from_utf8(transmit.bytes).expect("ASCII"));
+            self.inbox.push_back(String::from_utf8_lossy(&transmit.bytes).into_owned());
         }
     }
 }

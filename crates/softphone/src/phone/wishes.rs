@@ -50,7 +50,11 @@ impl Softphone {
                 sdp,
                 auto_answer: false,
                 headers: Vec::new(),
-                credentials: Some(Credentials { user: account.name, password: account.password, realm: None }),
+                credentials: Some(Credentials {
+                    user: account.name,
+                    password: account.password,
+                    realm: None,
+                }),
             },
             now,
         );

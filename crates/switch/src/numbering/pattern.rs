@@ -94,7 +94,11 @@ impl FromStr for Pattern {
         }
         let means_something = !items.is_empty() || rest != Rest::Nothing;
         let closed = pattern.matches('[').count() == pattern.matches(']').count();
-        if means_something && closed { Ok(Pattern { text: text.to_owned(), items, rest }) } else { Err(wrong()) }
+        if means_something && closed {
+            Ok(Pattern { text: text.to_owned(), items, rest })
+        } else {
+            Err(wrong())
+        }
     }
 }
 

@@ -51,8 +51,7 @@ impl Shown {
         let hides = asking.anonymous || rules.anonymous;
         let mut headers = Vec::new();
         if let Some(identity) = identity.as_ref().filter(|_| trunk.trusted) {
-            headers
-                .push(("P-Asserted-Identity".to_owned(), format!("<sip:{identity}@{}>", trunk.domain)));
+            headers.push(("P-Asserted-Identity".to_owned(), format!("<sip:{identity}@{}>", trunk.domain)));
         }
         if hides {
             headers.push(("Privacy".to_owned(), "id".to_owned()));

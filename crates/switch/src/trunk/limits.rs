@@ -96,9 +96,10 @@ mod tests {
         let limits = Limits { at_once: Some(2), per_minute: Some(3), per_day: Some(5) };
         let mut meter = Meter::default();
         let mut outcomes = Vec::new();
-        for (call, second) in [0, 10, 20, 30, 59, 60, 65, 69, 70, 200, 24 * 3600, 24 * 3600 + 9, 24 * 3600 + 10]
-            .into_iter()
-            .enumerate()
+        for (call, second) in
+            [0, 10, 20, 30, 59, 60, 65, 69, 70, 200, 24 * 3600, 24 * 3600 + 9, 24 * 3600 + 10]
+                .into_iter()
+                .enumerate()
         {
             let call = call as u64;
             let outcome = meter.check(&limits, at(second));

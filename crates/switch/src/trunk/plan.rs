@@ -154,10 +154,7 @@ mod tests {
     fn the_first_route_that_fits_says_the_trunks_and_the_number() {
         let (plan, user) = (plan(), Origin::User(UserId(1)));
         assert_eq!(ways(&plan, "0612345678", user), [(2, "9612345678".into())]);
-        assert_eq!(
-            ways(&plan, "0144500210", user),
-            [(1, "+33144500210".into()), (2, "0144500210".into())]
-        );
+        assert_eq!(ways(&plan, "0144500210", user), [(1, "+33144500210".into()), (2, "0144500210".into())]);
         assert_eq!(ways(&plan, "0044207123456", user), []);
     }
 

@@ -133,7 +133,9 @@ mod tests {
                 let asked = buffer[12..end].to_ascii_lowercase();
                 let fits = |record: &&(&str, u16, Vec<u8>)| wire_name(record.0) == asked && record.1 == kind;
                 let answers: Vec<_> = records.iter().filter(fits).collect();
-                let mut reply = [&buffer[..2], &[0x85, 0x80, 0, 1, 0, answers.len() as u8, 0, 0, 0, 0], question].concat();
+                let mut reply =
+                    [&buffer[..2], &[0x85, 0x80, 0, 1, 0, answers.len() as u8, 0, 0, 0, 0], question]
+                        .concat();
                 for (_, kind, data) in answers {
                     reply.extend([0xc0, 12]);
                     reply.extend(kind.to_be_bytes());
@@ -149,7 +151,13 @@ mod tests {
 
     #[tokio::test]
     async fn records_are_found_as_a_name_server_gives_them() {
-        let naptr = [&[0, 10, 0, 20][..], &text("s"), &text("SIP+D2T"), &text(""), &wire_name("_sip._tcp.carrier.test")];
+        let naptr = [
+            &[0, 10, 0, 20][..],
+            &text("s"),
+            &text("SIP+D2T"),
+            &text(""),
+            &wire_name("_sip._tcp.carrier.test"),
+        ];
         let srv = [&[0, 1, 0, 2][..], &5081_u16.to_be_bytes(), &wire_name("a.carrier.test")];
         let server = name_server(vec![
             ("carrier.test", 35, naptr.concat()),

@@ -90,11 +90,7 @@ impl Way<'_> {
         self.house.signalling.tell(Wish::TrunkOpened { trunk, flow, transport, ends, outbox }).await;
     }
 
-    async fn by_stream(
-        &self,
-        stream: impl AsyncRead + AsyncWrite,
-        ends: FlowEnds,
-    ) -> io::Result<()> {
+    async fn by_stream(&self, stream: impl AsyncRead + AsyncWrite, ends: FlowEnds) -> io::Result<()> {
         let House { signalling, clock, .. } = self.house;
         let flow = signalling.new_flow();
         let (outbox, frames) = mpsc::channel(OUTBOX);

@@ -72,7 +72,9 @@ pub async fn targets(
     }
     if port.is_none() {
         let services = match transport {
-            Some(transport) => service_name(transport, host).map(|name| (transport, name)).into_iter().collect(),
+            Some(transport) => {
+                service_name(transport, host).map(|name| (transport, name)).into_iter().collect()
+            }
             None => services(dns, host).await,
         };
         for (transport, name) in services {
@@ -232,7 +234,13 @@ mod tests {
     async fn names_lead_to_servers_as_rfc_3263_says() {
         assert_eq!(
             found("carrier.example", None, None).await,
-            ["TLS 192.0.2.1:5080", "TLS [2001:db8::1]:5080", "TLS 192.0.2.2:5080", "UDP 192.0.2.1:5080", "UDP [2001:db8::1]:5080"]
+            [
+                "TLS 192.0.2.1:5080",
+                "TLS [2001:db8::1]:5080",
+                "TLS 192.0.2.2:5080",
+                "UDP 192.0.2.1:5080",
+                "UDP [2001:db8::1]:5080"
+            ]
         );
         assert_eq!(
             found("carrier.example", None, Some(Transport::Udp)).await,
@@ -245,7 +253,9 @@ mod tests {
         assert_eq!(found("bare.example", None, Some(Transport::Tls)).await, ["TLS 192.0.2.3:5061"]);
         assert_eq!(found("bare.example", None, Some(Transport::Wss)).await, ["WSS 192.0.2.3:443"]);
         assert_eq!(found("closed.example", None, Some(Transport::Udp)).await, [""; 0]);
-        for (literal, target) in [("192.0.2.7", "UDP 192.0.2.7:5060"), ("2001:db8::7", "UDP [2001:db8::7]:5060")] {
+        for (literal, target) in
+            [("192.0.2.7", "UDP 192.0.2.7:5060"), ("2001:db8::7", "UDP [2001:db8::7]:5060")]
+        {
             assert_eq!(found(literal, None, None).await, [target]);
         }
         assert_eq!(found("192.0.2.7", Some(99), Some(Transport::Tcp)).await, ["TCP 192.0.2.7:99"]);

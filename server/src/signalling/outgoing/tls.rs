@@ -43,7 +43,8 @@ impl Trust {
             }
             None => builder.with_no_client_auth(),
         };
-        let name = ServerName::try_from(name.to_owned()).with_context(|| format!("{name:?} is no host name"))?;
+        let name =
+            ServerName::try_from(name.to_owned()).with_context(|| format!("{name:?} is no host name"))?;
         Ok(Trust { name, config: Arc::new(config) })
     }
 }
@@ -88,7 +89,12 @@ impl Callers {
         self.known(first, rest, UnixTime::now()).map(|caller| caller.name.as_str())
     }
 
-    fn known(&self, first: &CertificateDer<'_>, rest: &[CertificateDer<'_>], now: UnixTime) -> Option<&Caller> {
+    fn known(
+        &self,
+        first: &CertificateDer<'_>,
+        rest: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Option<&Caller> {
         let certificate = EndEntityCert::try_from(first).ok()?;
         self.0.iter().find(|caller| {
             let bears_it = ServerName::try_from(caller.name.as_str())
@@ -203,7 +209,10 @@ mod tests {
         let names = [("sip.carrier.example", carriers.as_path()), ("sip.other.example", others.as_path())];
         let callers = Callers::new(names).unwrap();
         let name_in = |certificate| callers.name_in(&[certificate]).map(str::to_owned);
-        assert_eq!(name_in(carrier.certify("sip.carrier.example", false)).as_deref(), Some("sip.carrier.example"));
+        assert_eq!(
+            name_in(carrier.certify("sip.carrier.example", false)).as_deref(),
+            Some("sip.carrier.example")
+        );
         assert_eq!(name_in(other.certify("sip.other.example", false)).as_deref(), Some("sip.other.example"));
         for stranger in [
             other.certify("sip.carrier.example", false),

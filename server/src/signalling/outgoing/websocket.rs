@@ -89,7 +89,11 @@ async fn shake_hands<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> io::Result<WebSocketStream<S>> {
     let connection = way.connection;
     let scheme = if way.transport == sip::Transport::Wss { "wss" } else { "ws" };
-    let host = if connection.host.contains(':') { format!("[{}]", connection.host) } else { connection.host.clone() };
+    let host = if connection.host.contains(':') {
+        format!("[{}]", connection.host)
+    } else {
+        connection.host.clone()
+    };
     let port = connection.port.map(|port| format!(":{port}")).unwrap_or_default();
     let mut request = format!("{scheme}://{host}{port}{}", connection.path)
         .into_client_request()

@@ -37,6 +37,8 @@ pub(super) struct Refer {
 
 impl UserAgent {
     /// The call, be it answered or not, that an INVITE or REFER means by `Replaces` (RFC 3891 §3).
+    ///
+    /// Where it is `early_only`, and the call is answered, the INVITE is to be refused with 486.
     pub fn dialog_by(&self, replaces: &Replaces) -> Option<DialogId> {
         let dialog = *self.by_local_tag.get(&replaces.to_tag)?;
         let leg = self.legs.get(&dialog).filter(|leg| !leg.ended)?;
@@ -50,20 +52,18 @@ impl UserAgent {
     ///
     /// The application places the call, and tells its course by [`notify_refer`](Self::notify_refer).
     pub fn accept_refer(&mut self, dialog: DialogId, refer: ReferId, now: Instant) {
+        let Some(asked) = self.asked_refer(dialog, refer) else { return };
+        asked.notified_until = Some(now + NOTIFIED_FOR);
+        let is_quiet = asked.is_quiet;
         let id = TransactionId(refer.0);
-        let Some(request) = self.exchange.pending(id).map(|(request, _)| request.clone()) else { return };
-        let asked = self.asked_refer(dialog, refer);
-        let Some(is_quiet) = asked.map(|asked| {
-            asked.notified_until = Some(now + NOTIFIED_FOR);
-            asked.is_quiet
-        }) else {
-            return;
-        };
-        let mut response = self.dialog_response(dialog, &request, 202, None, None);
-        if is_quiet {
-            wire::set(&mut response.headers, HeaderName::ReferSub, "false");
+        // gone with its flow, it is answered by the NOTIFY alone
+        if let Some(request) = self.exchange.pending(id).map(|(request, _)| request.clone()) {
+            let mut response = self.dialog_response(dialog, &request, 202, None, None);
+            if is_quiet {
+                wire::set(&mut response.headers, HeaderName::ReferSub, "false");
+            }
+            self.exchange.respond(id, response, now);
         }
-        self.respond_in_dialog(dialog, id, response, now);
         if is_quiet {
             return self.forget_refer(dialog, refer);
         }
@@ -187,10 +187,10 @@ impl UserAgent {
     /// as long as stragglers are waited for (RFC 5057 §4.1).
     pub(super) fn end_refers(&mut self, dialog: DialogId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog) else { return };
-        let (accepted, asked) =
-            std::mem::take(&mut leg.server.refers).into_iter().partition(|r| r.notified_until.is_some());
+        let refers = std::mem::take(&mut leg.server.refers).into_iter();
+        let (accepted, asked): (Vec<_>, Vec<_>) = refers.partition(|refer| refer.notified_until.is_some());
         leg.server.refers = accepted;
-        for refer in Vec::<Refer>::from(asked) {
+        for refer in asked {
             self.reply(TransactionId(refer.id.0), 481, &[], now);
         }
     }

@@ -10,7 +10,7 @@ use timing::{Deadline, Duration, Instant};
 
 use super::super::UserAgent;
 use super::super::caller::{add_authorization, challenged};
-use super::super::exchange::{PATIENCE, Purpose, T1, TransactionId, Wake};
+use super::super::exchange::{PATIENCE, Purpose, T1, T2, TransactionId, Wake};
 use super::super::leg::IncomingOffer;
 use super::{Extensions, ServerPurpose, ServerWake};
 use crate::config::DialogId;
@@ -59,7 +59,7 @@ pub(super) struct Incoming {
 
 impl Extensions {
     /// Whether the session was agreed upon before the 2xx.
-    pub(in super::super) fn is_agreed(&self) -> bool {
+    pub(in crate::ua) fn is_agreed(&self) -> bool {
         self.progress.as_ref().is_some_and(|progress| progress.is_agreed)
     }
 }
@@ -67,7 +67,7 @@ impl Extensions {
 /// The callee's side.
 impl UserAgent {
     /// Sends a provisional response reliably where the caller wants that; says whether it was so.
-    pub(in super::super) fn progress_reliably(
+    pub(in crate::ua) fn progress_reliably(
         &mut self,
         dialog: DialogId,
         status: u16,
@@ -149,13 +149,14 @@ impl UserAgent {
             return;
         };
         if is_lost {
-            // neither it nor its PRACK could arrive: the wait begins anew
-            sent.until = now + PATIENCE;
+            // neither it nor its PRACK could arrive: the wait begins anew, soon after the flow is back
+            sent.interval = T2 / 2;
+            sent.until = now + PATIENCE + T2;
         } else if now >= sent.until {
             self.respond_to_invitation(dialog, 504, None, &[], None, now);
             return self.end(dialog, EndedBy::NoAck, Some(504), None, now);
         }
-        sent.interval *= 2;
+        sent.interval = (sent.interval * 2).min(PATIENCE);
         let (at, response) = ((now + sent.interval).min(sent.until), sent.response.clone());
         self.respond_in_dialog(dialog, id, response, now);
         let deadline = Deadline::new(at.max(now + T1), "reliable provisional response");
@@ -226,7 +227,7 @@ impl UserAgent {
     /// Keeps an answer back while a session description of ours is not acknowledged (RFC 3262 §3).
     ///
     /// Says whether it was kept, or false where one is kept already; nothing where none has to be.
-    pub(in super::super) fn postpone_answer(&mut self, dialog: DialogId, sdp: &str) -> Option<bool> {
+    pub(in crate::ua) fn postpone_answer(&mut self, dialog: DialogId, sdp: &str) -> Option<bool> {
         let progress = self.legs.get_mut(&dialog)?.server.progress.as_mut()?;
         if progress.answer.is_some() {
             return Some(false);
@@ -243,7 +244,7 @@ impl UserAgent {
     }
 
     /// A final response is out: nothing provisional follows it.
-    pub(in super::super) fn stop_progress(&mut self, dialog: DialogId) {
+    pub(in crate::ua) fn stop_progress(&mut self, dialog: DialogId) {
         self.exchange.wakes.cancel(&Wake::Server(ServerWake::Progress(dialog)));
         leg_mut(self, dialog, |extensions| {
             if let Some(progress) = &mut extensions.progress {
@@ -259,7 +260,7 @@ impl UserAgent {
 impl UserAgent {
     /// Acknowledges a provisional response that asks for it; says whether it is to be taken at all, which one
     /// that comes again or too early is not (RFC 3262 §4).
-    pub(in super::super) fn acknowledge_progress(
+    pub(in crate::ua) fn acknowledge_progress(
         &mut self,
         dialog: DialogId,
         response: &Response,
@@ -320,7 +321,7 @@ impl UserAgent {
 
     /// The peer's answer to an offer of ours: what a reliable provisional response has said first, else what
     /// the 2xx says.
-    pub(in super::super) fn answer_of(
+    pub(in crate::ua) fn answer_of(
         &mut self,
         dialog: DialogId,
         cseq: u32,

@@ -35,7 +35,7 @@ pub(super) struct SessionTimer {
 
 impl Extensions {
     /// Notes what we have described last, for a refresh to say again.
-    pub(in super::super) fn describe(&mut self, sdp: &str) {
+    pub(in crate::ua) fn describe(&mut self, sdp: &str) {
         sdp.clone_into(&mut self.sdp);
     }
 
@@ -47,7 +47,7 @@ impl Extensions {
 impl Leg {
     /// Adds to an INVITE or UPDATE what it says about the session's timer: that we want one at first, and the
     /// terms from then on.
-    pub(in super::super) fn with_session(&self, exchange: &Exchange, draft: Draft) -> Draft {
+    pub(in crate::ua) fn with_session(&self, exchange: &Exchange, draft: Draft) -> Draft {
         let is_first = self.info.state == DialogState::Calling;
         let expires = match &self.server.session {
             _ if !exchange.is_server() => return draft,
@@ -67,7 +67,7 @@ impl Leg {
 /// Where we answer.
 impl UserAgent {
     /// The `Min-SE` of a 422, where a request would have us refresh too often.
-    pub(in super::super) fn session_refusal(&self, request: &Request) -> Option<String> {
+    pub(in crate::ua) fn session_refusal(&self, request: &Request) -> Option<String> {
         let has_timer = has_timer(&request.headers);
         match asked(&request.headers, None) {
             Answer::TooBrief(least) if has_timer && self.exchange.is_server() => {
@@ -78,7 +78,7 @@ impl UserAgent {
     }
 
     /// Writes the terms of the session's timer into a 2xx of ours, and keeps them.
-    pub(in super::super) fn agree_session(
+    pub(in crate::ua) fn agree_session(
         &mut self,
         dialog: DialogId,
         request: &Request,
@@ -104,7 +104,7 @@ impl UserAgent {
 /// Where we have asked.
 impl UserAgent {
     /// Takes the terms out of a 2xx to an INVITE or UPDATE of ours.
-    pub(in super::super) fn adopt_session(&mut self, dialog: DialogId, response: &Response, now: Instant) {
+    pub(in crate::ua) fn adopt_session(&mut self, dialog: DialogId, response: &Response, now: Instant) {
         if !self.exchange.is_server() {
             return;
         }
@@ -119,7 +119,7 @@ impl UserAgent {
     }
 
     /// A 422 that names a longer interval: says whether the request is to be sent again, which has it now.
-    pub(in super::super) fn longer_session(
+    pub(in crate::ua) fn longer_session(
         &mut self,
         dialog: DialogId,
         request: &mut Request,
@@ -139,7 +139,7 @@ impl UserAgent {
     }
 
     /// A refresh of ours has failed: without a response the session is stale, with one it is not refreshed.
-    pub(in super::super) fn refresh_failed(&mut self, dialog: DialogId, status: u16, now: Instant) {
+    pub(in crate::ua) fn refresh_failed(&mut self, dialog: DialogId, status: u16, now: Instant) {
         let Some(leg) = self.legs.get_mut(&dialog).filter(|leg| !leg.ended) else { return };
         let Some(timer) = leg.server.session.as_mut().filter(|timer| timer.terms.we_refresh) else { return };
         let terms = timer.terms;

@@ -11,7 +11,7 @@ use timing::{Deadline, Duration, Instant};
 use super::super::UserAgent;
 use super::super::exchange::{Exchange, PATIENCE, Purpose, TransactionId, Wake};
 use super::super::inbound::{authorization, uri_text};
-use super::super::leg::{Ends, Peer, contact, draft_in_dialog};
+use super::super::peer::{Ends, Peer, contact, draft_in_dialog};
 use super::{ServerPurpose, ServerWake};
 use crate::config::{FlowId, Owner};
 use crate::event::{Event, PendingRequest};
@@ -19,7 +19,7 @@ use crate::subscription::{SubscribeRequest, SubscriptionId, SubscriptionReason, 
 use crate::wire::{self, Draft};
 
 /// The event packages that somebody may know of.
-pub(in super::super) const PACKAGES: &str = "dialog, message-summary";
+pub(in crate::ua) const PACKAGES: &str = "dialog, message-summary";
 /// A desk phone has a lamp for each colleague, and hardly more.
 const MAX_ON_FLOW: usize = 64;
 /// The longest time granted, and what a refresh gets that names none.
@@ -27,7 +27,7 @@ const LONGEST: u32 = 3_600;
 
 /// All subscriptions.
 #[derive(Debug, Default)]
-pub(in super::super) struct Subscriptions {
+pub(in crate::ua) struct Subscriptions {
     known: BTreeMap<SubscriptionId, Box<Subscription>>,
     by_local_tag: HashMap<String, SubscriptionId>,
     next: u64,
@@ -64,11 +64,11 @@ struct Notice {
 }
 
 impl Subscriptions {
-    pub(in super::super) fn live_on(&self, flow: FlowId) -> bool {
+    pub(in crate::ua) fn live_on(&self, flow: FlowId) -> bool {
         self.known.values().any(|subscription| subscription.flow == flow)
     }
 
-    pub(in super::super) fn len(&self) -> usize {
+    pub(in crate::ua) fn len(&self) -> usize {
         self.known.len()
     }
 
@@ -344,7 +344,7 @@ impl UserAgent {
     }
 
     /// A flow is gone, and nobody can be told by it.
-    pub(in super::super) fn forget_subscriptions_on(&mut self, flow: FlowId) {
+    pub(in crate::ua) fn forget_subscriptions_on(&mut self, flow: FlowId) {
         let on_flow = self.subscriptions.known.iter().filter(|(_, subscription)| subscription.flow == flow);
         let lost: Vec<_> = on_flow.map(|(id, _)| *id).collect();
         for id in lost {

@@ -1,0 +1,626 @@
+//! Trunks on real sockets: our own user agent as the peer by every transport, sipp as carrier and as caller, Kamailio
+//! as registrar and as proxy between. Sound is measured.
+
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
+mod common;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::peer::{Peer, Sound, Stream, Wire};
+use common::phone::PATIENCE;
+use common::tools::{Tool, answers, free_pair, free_port};
+use common::{Server, demo, folder};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use server::config::Config;
+use sip::Transport;
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
+
+/// A tone that came through is nearly all there is.
+const HEARD: f64 = 0.9;
+
+/// A demo server with these tables, on free ports, and the folder that it lives in.
+async fn started(settings: &str, change: impl FnOnce(&mut Config)) -> (tempfile::TempDir, Server) {
+    let (dir, path) = folder();
+    let mut config = demo(&path);
+    let outside: Config = toml::from_str(settings).unwrap();
+    config.trunks = outside.trunks;
+    config.routes = outside.routes;
+    config.dids = outside.dids;
+    config.numbers = outside.numbers;
+    let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
+    (config.sip.udp, config.sip.tcp) = (Some(vec![anywhere]), Some(vec![anywhere]));
+    let first = free_pair();
+    config.media.rtp_ports = format!("{}-{}", first, (u32::from(first) + 99).min(65_535)).parse().unwrap();
+    change(&mut config);
+    (dir, Server::start(config).await)
+}
+
+fn trunk(name: &str, port: u16, rest: &str) -> String {
+    format!("[[trunk]]\nname = \"{name}\"\naddress = \"127.0.0.1:{port}\"\n{rest}\n")
+}
+
+/// One of our numbers that the echo test answers.
+const ECHO: &str = "[[number]]\nnumber = \"+33144500219\"\nto = \"echo\"\n";
+
+const BY_ADDRESS: &str = "transport = \"udp\"\nidentify = \"address\"";
+
+/// Waits until the server's figures say that of a trunk.
+async fn stands(server: &Server, trunk: &str, up: bool) {
+    let line = format!("hotdesk_trunk_up{{trunk=\"{trunk}\"}} {}", u8::from(up));
+    let found = async {
+        while !server.get("/metrics").await.text().await.unwrap().contains(&line) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("never {line}"));
+}
+
+async fn hears_itself(peer: &mut Peer) {
+    let sound = Sound::new().await;
+    let dialog = peer.call("+33144500219", &sound);
+    let there = peer.answered(dialog).await;
+    let (heard, ()) = tokio::join!(sound.tone_heard(there), peer.run_for(Duration::from_millis(1_900)));
+    assert!(heard > HEARD, "{heard}");
+    peer.hang_up(dialog);
+    peer.run_for(Duration::from_millis(200)).await;
+}
+
+/// Two UDP trunks: the first peer's callers may go out by the second.
+fn transit(pbx: u16, carrier: u16, rest: &str) -> String {
+    let pbx = trunk("pbx", pbx, BY_ADDRESS);
+    let carrier = trunk("carrier", carrier, rest);
+    let route =
+        "[[route]]\nname = \"out\"\npatterns = [\"+33\"]\ntrunks = [\"carrier\"]\nfrom_trunks = [\"pbx\"]\n";
+    format!("{pbx}{carrier}{route}{ECHO}")
+}
+
+/// A peer by UDP on a port that the settings know, once the server has greeted it.
+async fn udp_peer(socket: UdpSocket) -> Peer {
+    let local = socket.local_addr().unwrap();
+    let mut buffer = [0; 1];
+    let (_, server) = timeout(PATIENCE, socket.peek_from(&mut buffer)).await.expect("it is asked").unwrap();
+    Peer::new(Wire::Udp(socket, server), Transport::Udp, local, server)
+}
+
+#[tokio::test]
+async fn a_peer_by_udp_is_found_and_its_caller_hears_himself() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let settings = trunk("by udp", port, BY_ADDRESS) + ECHO;
+    let (_dir, server) = started(&settings, |_| ()).await;
+    let mut peer = udp_peer(socket).await;
+    peer.run_for(Duration::from_millis(300)).await;
+    stands(&server, "by udp", true).await;
+    hears_itself(&mut peer).await;
+    assert!(server.running.stop().await, "the trunks' tasks end in time");
+}
+
+#[tokio::test]
+async fn a_trunk_by_udp_needs_no_listening_socket() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let settings =
+        trunk("own socket", port, &format!("{BY_ADDRESS}\nstun = true\nkeep_alive_seconds = 1")) + ECHO;
+    let (_dir, _server) = started(&settings, |config| config.sip.udp = Some(Vec::new())).await;
+    let mut peer = udp_peer(socket).await;
+    hears_itself(&mut peer).await;
+}
+
+async fn accepted(listener: &TcpListener) -> (TcpStream, SocketAddr, SocketAddr) {
+    let (stream, remote) = timeout(PATIENCE, listener.accept()).await.expect("it connects").unwrap();
+    let local = stream.local_addr().unwrap();
+    (stream, local, remote)
+}
+
+#[tokio::test]
+async fn a_peer_by_tcp_is_connected_and_connected_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let settings = trunk("by tcp", port, "transport = \"tcp\"\nkeep_alive_seconds = 1") + ECHO;
+    let (_dir, server) = started(&settings, |_| ()).await;
+    for _ in 0..2 {
+        let (stream, local, remote) = accepted(&listener).await;
+        let mut peer = Peer::new(Wire::stream(stream), Transport::Tcp, local, remote);
+        peer.run_for(Duration::from_millis(300)).await;
+        stands(&server, "by tcp", true).await;
+        hears_itself(&mut peer).await;
+        drop(peer);
+        stands(&server, "by tcp", false).await;
+    }
+}
+
+/// Who certifies, and certificates of it.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+impl Authority {
+    fn new() -> Authority {
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Authority { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn certify(&self, name: &str, expired: bool) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        if expired {
+            params.not_after = time::OffsetDateTime::now_utc() - time::Duration::days(1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        (vec![certificate], PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap())
+    }
+
+    fn acceptor(&self, name: &str, expired: bool) -> tokio_rustls::TlsAcceptor {
+        let (chain, key) = self.certify(name, expired);
+        let config =
+            rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        tokio_rustls::TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+fn crypto() {
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+#[tokio::test]
+async fn a_peer_by_tls_must_bear_its_name_by_whom_we_trust() {
+    crypto();
+    let (dir, trusted, other) = (tempfile::tempdir().unwrap(), Authority::new(), Authority::new());
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, &trusted.pem).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let rest =
+        format!("transport = \"tls\"\ncertificate_name = \"sip.carrier.test\"\nca = \"{}\"", ca.display());
+    let (_dir, server) = started(&(trunk("by tls", port, &rest) + ECHO), |_| ()).await;
+    for acceptor in [
+        trusted.acceptor("sip.other.test", false),
+        trusted.acceptor("127.0.0.1", false),
+        trusted.acceptor("sip.carrier.test", true),
+        other.acceptor("sip.carrier.test", false),
+    ] {
+        let (stream, ..) = accepted(&listener).await;
+        let shaken = timeout(PATIENCE, acceptor.accept(stream)).await.expect("in time");
+        if let Ok(mut stream) = shaken {
+            // with TLS 1.3 the server's side hears of the refusal after its own handshake
+            let mut rest = Vec::new();
+            let read = tokio::io::AsyncReadExt::read_to_end(&mut stream, &mut rest);
+            assert!(timeout(PATIENCE, read).await.expect("in time").is_err(), "{rest:?}");
+        }
+    }
+    stands(&server, "by tls", false).await;
+    let (stream, local, remote) = accepted(&listener).await;
+    let stream = trusted.acceptor("sip.carrier.test", false).accept(stream).await.unwrap();
+    let mut peer = Peer::new(Wire::stream(stream), Transport::Tls, local, remote);
+    peer.run_for(Duration::from_millis(300)).await;
+    stands(&server, "by tls", true).await;
+    hears_itself(&mut peer).await;
+}
+
+#[tokio::test]
+async fn a_peer_by_websocket_is_connected_as_a_sip_client() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let settings = trunk("by ws", port, "transport = \"ws\"\npath = \"/sip\"") + ECHO;
+    let (_dir, server) = started(&settings, |_| ()).await;
+    let (stream, local, remote) = accepted(&listener).await;
+    let stream: Box<dyn Stream> = Box::new(stream);
+    #[allow(clippy::result_large_err, reason = "the library's callback")]
+    let check = |request: &Request, mut response: Response| {
+        assert_eq!(request.uri().path(), "/sip");
+        assert_eq!(request.headers()["sec-websocket-protocol"], "sip");
+        response.headers_mut().insert("sec-websocket-protocol", "sip".parse().unwrap());
+        Ok(response)
+    };
+    let socket = tokio_tungstenite::accept_hdr_async(stream, check).await.unwrap();
+    let mut peer = Peer::new(Wire::WebSocket(Box::new(socket)), Transport::Ws, local, remote);
+    peer.run_for(Duration::from_millis(300)).await;
+    stands(&server, "by ws", true).await;
+    hears_itself(&mut peer).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_comes_by_tls_is_a_trunk_by_its_certificate_alone() {
+    crypto();
+    let (dir, trusted, other) = (tempfile::tempdir().unwrap(), Authority::new(), Authority::new());
+    let ca = dir.path().join("ca.pem");
+    std::fs::write(&ca, &trusted.pem).unwrap();
+    let rest = format!(
+        "transport = \"tls\"\nidentify = \"certificate\"\ncertificate_name = \"sip.carrier.test\"\nca = \"{}\"",
+        ca.display()
+    );
+    let (home, server) = started(&(trunk("comes", free_port(), &rest) + ECHO), |config| {
+        config.tls.self_signed = true;
+        config.sip.tls = vec!["127.0.0.1:0".parse().unwrap()];
+    })
+    .await;
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(home.path().join("data/self-signed.crt")).unwrap()).unwrap();
+    let remote = server.running.sip.tls[0];
+    let connected = async |identity: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>| {
+        let builder = rustls::ClientConfig::builder().with_root_certificates(roots.clone());
+        let config = match identity {
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key).unwrap(),
+            None => builder.with_no_client_auth(),
+        };
+        let stream = TcpStream::connect(remote).await.unwrap();
+        let local = stream.local_addr().unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+        Peer::new(Wire::stream(stream), Transport::Tls, local, remote)
+    };
+    let mut carrier = connected(Some(trusted.certify("sip.carrier.test", false))).await;
+    hears_itself(&mut carrier).await;
+    let mut stranger = connected(None).await;
+    let sound = Sound::new().await;
+    let dialog = stranger.call("+33144500219", &sound);
+    assert_eq!(stranger.refused(dialog).await, Some(401));
+    // whoever shows a certificate of somebody else is not even let in
+    let builder = rustls::ClientConfig::builder().with_root_certificates(roots.clone());
+    let (chain, key) = other.certify("sip.carrier.test", false);
+    let config = builder.with_client_auth_cert(chain, key).unwrap();
+    let stream = TcpStream::connect(remote).await.unwrap();
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+    if let Ok(mut stream) = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await {
+        let read = tokio::io::AsyncReadExt::read_u8(&mut stream);
+        assert!(timeout(PATIENCE, read).await.expect("in time").is_err());
+    }
+}
+
+#[tokio::test]
+async fn sipp_is_a_carrier_and_its_sound_comes_back() {
+    let (socket, carrier, sound_port) =
+        (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port(), free_pair().to_string());
+    let pbx = socket.local_addr().unwrap().port();
+    let settings = transit(pbx, carrier, "transport = \"udp\"\noptions_seconds = 0\ncodecs = [\"pcmu\"]");
+    let dir = tempfile::tempdir().unwrap();
+    let port = carrier.to_string();
+    let arguments = ["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
+    let sipp =
+        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let (_dir, server) = started(&settings, |_| ()).await;
+    let mut peer = udp_peer(socket).await;
+    peer.run_for(Duration::from_millis(300)).await;
+    stands(&server, "carrier", true).await;
+    let sound = Sound::new().await;
+    let dialog = peer.call("+33144509999", &sound);
+    let there = peer.answered(dialog).await;
+    let (heard, ()) = tokio::join!(sound.tone_heard(there), peer.run_for(Duration::from_millis(1_900)));
+    assert!(heard > HEARD, "{heard}");
+    peer.hang_up(dialog);
+    peer.run_for(Duration::from_millis(500)).await;
+    sipp.succeeds(dir.path()).await;
+}
+
+/// A server that knows calls from this UDP port of this machine as a trunk's.
+async fn known_by_address(port: u16) -> (tempfile::TempDir, Server) {
+    let rest = "transport = \"udp\"\nidentify = \"address\"\noptions_seconds = 0";
+    started(&(trunk("by address", port, rest) + ECHO), |_| ()).await
+}
+
+fn sipp_calls(dir: &Path, server: SocketAddr, port: u16, transport: &str, number: &str) -> Tool {
+    let (server, port) = (server.to_string(), port.to_string());
+    let (sound, arguments) =
+        (free_pair().to_string(), ["-sn", "uac", "-s", number, "-i", "127.0.0.1", "-p", &port]);
+    let more = ["-mp", &sound, "-t", transport, "-m", "1", "-d", "500", "-nostdin", "-trace_msg", &server];
+    Tool::start("sipp", dir, &[&arguments[..], &more[..]].concat())
+}
+
+#[tokio::test]
+async fn sipp_calls_one_of_our_numbers_from_an_address_that_is_known() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let (_home, server) = known_by_address(port).await;
+    let sip = server.running.sip.clone();
+    sipp_calls(dir.path(), sip.udp[0], port, "u1", "+33144500219").succeeds(dir.path()).await;
+}
+
+#[tokio::test]
+async fn sipp_from_elsewhere_is_asked_who_it_is() {
+    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let (_home, server) = known_by_address(port).await;
+    let scenario = dir.path().join("refused.xml");
+    std::fs::write(&scenario, REFUSED).unwrap();
+    let sip = server.running.sip.clone();
+    // from another port, and from the right one by another transport
+    for (from, transport, to) in [(free_port(), "u1", sip.udp[0]), (port, "t1", sip.tcp[0])] {
+        let (to, from) = (to.to_string(), from.to_string());
+        let scenario = scenario.to_str().unwrap();
+        let arguments = ["-sf", scenario, "-s", "+33144500219", "-i", "127.0.0.1", "-p", &from];
+        let sipp = Tool::start(
+            "sipp",
+            dir.path(),
+            &[&arguments[..], &["-t", transport, "-m", "1", "-nostdin", &to]].concat(),
+        );
+        sipp.succeeds(dir.path()).await;
+    }
+}
+
+/// An INVITE that must be answered 401, and nothing else.
+const REFUSED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="refused">
+  <send retrans="500"><![CDATA[
+INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>
+Call-ID: [call_id]
+CSeq: 1 INVITE
+Contact: <sip:sipp@[local_ip]:[local_port]>
+Max-Forwards: 70
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=- 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="401"/>
+  <send><![CDATA[
+ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:sipp@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 1 ACK
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+</scenario>
+"#;
+
+/// As sipp's own `uas`, but for the route set, which that leaves out.
+const BEHIND_A_PROXY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="behind a proxy">
+  <recv request="INVITE"/>
+  <send><![CDATA[
+SIP/2.0 180 Ringing
+[last_Via:]
+[last_Record-Route:]
+[last_From:]
+[last_To:];tag=[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:[local_ip]:[local_port]>
+Content-Length: 0
+
+]]></send>
+  <send retrans="500"><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_Record-Route:]
+[last_From:]
+[last_To:];tag=[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:[local_ip]:[local_port]>
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=- 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [media_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+a=rtpmap:0 PCMU/8000
+]]></send>
+  <recv request="ACK"/>
+  <recv request="BYE"/>
+  <send><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>
+</scenario>
+"#;
+
+/// As sipp's own `uac`, with the same difference.
+const THROUGH_A_PROXY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<scenario name="through a proxy">
+  <send retrans="500"><![CDATA[
+INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>
+Call-ID: [call_id]
+CSeq: 1 INVITE
+Contact: <sip:sipp@[local_ip]:[local_port]>
+Max-Forwards: 70
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=- 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio [media_port] RTP/AVP 0
+]]></send>
+  <recv response="100" optional="true"/>
+  <recv response="180" optional="true"/>
+  <recv response="200" rrs="true"/>
+  <send><![CDATA[
+ACK [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+[routes]
+From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 1 ACK
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+  <pause milliseconds="500"/>
+  <send retrans="500"><![CDATA[
+BYE [next_url] SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+[routes]
+From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
+To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
+Call-ID: [call_id]
+CSeq: 2 BYE
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
+  <recv response="200"/>
+</scenario>
+"#;
+
+/// Kamailio: takes the registration of `acc7` with a password, passes calls from it on to sipp, and calls to it from
+/// sipp on to where it has registered; it stays in the way of both (Record-Route).
+struct Kamailio {
+    port: u16,
+    _tool: Tool,
+    _dir: tempfile::TempDir,
+}
+
+impl Kamailio {
+    async fn start(carrier: u16) -> Kamailio {
+        let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+        let config = dir.path().join("kamailio.cfg");
+        let script = KAMAILIO.replace("PORT", &port.to_string()).replace("CARRIER", &carrier.to_string());
+        std::fs::write(&config, script).unwrap();
+        let (config, run) = (config.to_str().unwrap().to_owned(), dir.path().to_str().unwrap().to_owned());
+        let arguments = ["-f", &config, "-DD", "-E", "-Y", &run, "-m", "32", "-M", "4", "-n", "1"];
+        let tool = Tool::start("kamailio", dir.path(), &arguments);
+        answers(([127, 0, 0, 1], port).into()).await;
+        Kamailio { port, _tool: tool, _dir: dir }
+    }
+}
+
+const KAMAILIO: &str = r#"
+debug=1
+log_stderror=yes
+fork=yes
+children=1
+auto_aliases=no
+disable_tcp=yes
+listen=udp:127.0.0.1:PORT
+loadmodule "pv.so"
+loadmodule "tm.so"
+loadmodule "tmx.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "maxfwd.so"
+loadmodule "siputils.so"
+loadmodule "textops.so"
+loadmodule "usrloc.so"
+loadmodule "registrar.so"
+loadmodule "auth.so"
+modparam("usrloc", "db_mode", 0)
+modparam("rr", "enable_full_lr", 1)
+request_route {
+    if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
+    if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
+    if (has_totag()) {
+        if (loose_route()) { t_relay(); exit; }
+        if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
+        sl_send_reply("404", "Not Here");
+        exit;
+    }
+    if (is_method("OPTIONS")) { sl_send_reply("200", "OK"); exit; }
+    if (is_method("REGISTER")) {
+        if (!pv_www_authenticate("kamailio.test", "secret", "0")) { www_challenge("kamailio.test", "1"); exit; }
+        save("location");
+        exit;
+    }
+    if (!is_method("INVITE")) { sl_send_reply("405", "Method Not Allowed"); exit; }
+    record_route();
+    if ($sp == CARRIER) {
+        $ru = "sip:acc7@127.0.0.1";
+        if (!lookup("location")) { sl_send_reply("480", "Not Registered"); exit; }
+        t_relay();
+        exit;
+    }
+    if (!pv_proxy_authenticate("kamailio.test", "secret", "0")) { proxy_challenge("kamailio.test", "1"); exit; }
+    consume_credentials();
+    $du = "sip:127.0.0.1:CARRIER";
+    t_relay();
+}
+"#;
+
+const AT_KAMAILIO: &str = "transport = \"udp\"\nregister = true\nuser = \"acc7\"\npassword = \"secret\"\n\
+                           realm = \"kamailio.test\"\ncodecs = [\"pcmu\"]";
+
+#[tokio::test]
+async fn kamailio_registers_us_and_carries_our_calls_to_sipp() {
+    let (socket, carrier, sound_port) =
+        (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port(), free_pair().to_string());
+    let kamailio = Kamailio::start(carrier).await;
+    let dir = tempfile::tempdir().unwrap();
+    let port = carrier.to_string();
+    let scenario = dir.path().join("behind.xml");
+    std::fs::write(&scenario, BEHIND_A_PROXY).unwrap();
+    let scenario = scenario.to_str().unwrap();
+    let arguments = ["-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
+    let sipp =
+        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let settings = transit(socket.local_addr().unwrap().port(), kamailio.port, AT_KAMAILIO);
+    let (_dir, server) = started(&settings, |_| ()).await;
+    let mut peer = udp_peer(socket).await;
+    peer.run_for(Duration::from_millis(500)).await;
+    stands(&server, "carrier", true).await;
+    let sound = Sound::new().await;
+    let dialog = peer.call("+33144509999", &sound);
+    let there = peer.answered(dialog).await;
+    let (heard, ()) = tokio::join!(sound.tone_heard(there), peer.run_for(Duration::from_millis(1_900)));
+    assert!(heard > HEARD, "{heard}");
+    peer.hang_up(dialog);
+    peer.run_for(Duration::from_millis(500)).await;
+    sipp.succeeds(dir.path()).await;
+}
+
+#[tokio::test]
+async fn kamailio_brings_us_calls_of_sipp_by_our_registration() {
+    let (carrier, dir) = (free_port(), tempfile::tempdir().unwrap());
+    let kamailio = Kamailio::start(carrier).await;
+    let settings = trunk("registrar", kamailio.port, AT_KAMAILIO) + ECHO;
+    let (_home, server) = started(&settings, |_| ()).await;
+    stands(&server, "registrar", true).await;
+    let scenario = dir.path().join("through.xml");
+    std::fs::write(&scenario, THROUGH_A_PROXY).unwrap();
+    let (proxy, from) = (format!("127.0.0.1:{}", kamailio.port), carrier.to_string());
+    // the proxy calls our account; which number was dialled stands in To
+    let arguments = ["-sf", scenario.to_str().unwrap(), "-s", "+33144500219", "-i", "127.0.0.1", "-p", &from];
+    let more = ["-m", "1", "-nostdin", "-trace_msg", &proxy];
+    Tool::start("sipp", dir.path(), &[&arguments[..], &more].concat()).succeeds(dir.path()).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_leaves_the_trunk_down() {
+    let kamailio = Kamailio::start(free_port()).await;
+    let wrong = AT_KAMAILIO.replace("\"secret\"", "\"guessed\"");
+    let (_home, server) = started(&trunk("wrong", kamailio.port, &wrong), |_| ()).await;
+    let refused = async {
+        let line = "hotdesk_trunk_refused_us_total{trunk=\"wrong\"} 1";
+        while !server.get("/metrics").await.text().await.unwrap().contains(line) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, refused).await.expect("it is counted");
+    stands(&server, "wrong", false).await;
+}
