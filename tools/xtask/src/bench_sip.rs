@@ -53,7 +53,7 @@ pub fn run(house: &House, args: &[String]) -> Result<()> {
             results[which][1].push(bench.registrations(&peer, &ends)?);
         }
     }
-    table(&mut results);
+    table(&results);
     Ok(())
 }
 
@@ -227,11 +227,11 @@ impl Bench {
     }
 }
 
-fn table(results: &mut [[Vec<Measured>; 2]; 2]) {
+fn table(results: &[[Vec<Measured>; 2]; 2]) {
     println!("\n| {:<14} | Hotdesk/s | Kamailio/s | ratio | µs each | Kamailio's | ratio |", "median");
     println!("|{:-<16}|{:->11}|{:->12}|{:->7}|{:->9}|{:->12}|{:->7}|", "", ":", ":", ":", ":", ":", ":");
     for (row, what) in ["calls", "registrations"].into_iter().enumerate() {
-        let mut median = |which: usize, of: fn(&Measured) -> f64| {
+        let median = |which: usize, of: fn(&Measured) -> f64| {
             let mut values: Vec<f64> = results[which][row].iter().map(of).collect();
             values.sort_by(f64::total_cmp);
             values[values.len() / 2]

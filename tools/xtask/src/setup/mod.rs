@@ -5,7 +5,6 @@ mod fuzzer;
 mod peers;
 mod wasm_std;
 
-pub use apt::{install as install_packages, is_root};
 pub use fuzzer::{Fuzzer, install as install_fuzzer};
 
 use std::process::Command;
