@@ -106,6 +106,6 @@ test('calls go on to another number, and do not disturb is busy', async ({ agent
   socket.command('dnd', { state: true });
   await socket.next(({ msgType, ctiMessage }) => msgType === 'UserConfigUpdate' && ctiMessage.dndEnabled === true);
   await agent.desk.dial(LINES.carla);
-  await expect(agent.page.getByText(/is busy/)).toBeVisible();
+  await agent.desk.says(/is busy/);
   socket.close();
 });

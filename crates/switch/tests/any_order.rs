@@ -2,6 +2,8 @@
 //!
 //! A run that fails prints its seed; `HOTDESK_SEED=… cargo test -p hotdesk-switch --test any_order` repeats it.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 use std::collections::BTreeMap;
 
 use model::Forward;

@@ -1,5 +1,7 @@
 //! One party leaves and the others go on: blind and attended, by CTI and by REFER.
 
+#![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
+
 use model::EndCause;
 use sip::DialogId;
 use softphone::{CallState, Command as PhoneCommand};

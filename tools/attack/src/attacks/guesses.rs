@@ -136,9 +136,9 @@ fn guess(target: &Target) -> Vec<String> {
     granted
 }
 
-/// The words before the right one in a cracker's list: more than are checked, and few enough that it does not give
+/// The words before the right one in a cracker's list: as many as are checked, and few enough that it does not give
 /// up before, being refused again and again.
-const WORDS_BEFORE: usize = 13;
+const WORDS_BEFORE: usize = 10;
 
 /// SIPVicious goes through a list of words, of which one is right.
 fn svcrack(target: &Target) -> Result<Verdict> {
