@@ -8,6 +8,8 @@ type Session = ReturnType<UserAgent['call']>;
 class JsSipPhone implements Phone {
   private agent: UserAgent | undefined;
   private session: Session | undefined;
+  /** The call that is held while another is made. */
+  private held: Session | undefined;
 
   async register(server: string, login: string, password: string, displayName: string): Promise<void> {
     const account = await openAccount(server, login, password);
@@ -48,10 +50,38 @@ class JsSipPhone implements Phone {
     this.session?.terminate();
   }
 
+  transfer(number: string): void {
+    this.session?.refer(number);
+  }
+
+  consult(number: string): void {
+    this.held = this.session;
+    this.call(number);
+  }
+
+  complete(): void {
+    if (this.held && this.session) this.held.refer(this.session.remote_identity.uri, { replaces: this.session });
+  }
+
+  holdByUpdate(): void {
+    this.session?.hold({ useUpdate: true });
+  }
+
+  resumeByUpdate(): void {
+    this.session?.unhold({ useUpdate: true });
+  }
+
+  press(key: string): void {
+    this.session?.sendDTMF(key, { transportType: 'INFO' as never });
+  }
+
   private follow(session: Session): void {
     this.session = session;
     show(session.direction === 'incoming' ? 'ringing' : 'calling');
     session.on('confirmed', () => show('in call'));
+    session.on('newDTMF', ({ originator, dtmf }: { originator: string; dtmf: { tone: string } }) => {
+      if (originator === 'remote') document.title = `key ${dtmf.tone}`;
+    });
     session.on('hold', () => show('on hold'));
     session.on('unhold', () => show('in call'));
     session.on('ended', () => show('ended'));

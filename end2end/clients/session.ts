@@ -62,6 +62,17 @@ export interface Phone {
   hold(): void | Promise<void>;
   resume(): void | Promise<void>;
   hangUp(): void | Promise<void>;
+  /** Sends the call to another number and leaves it (REFER). */
+  transfer?(number: string): void | Promise<void>;
+  /** Calls somebody beside the call that is held. */
+  consult?(number: string): void | Promise<void>;
+  /** Joins both calls and leaves them (REFER with Replaces). */
+  complete?(): void | Promise<void>;
+  /** Holds by UPDATE instead of re-INVITE. */
+  holdByUpdate?(): void | Promise<void>;
+  resumeByUpdate?(): void | Promise<void>;
+  /** Presses a key, told by INFO. */
+  press?(key: string): void | Promise<void>;
 }
 
 /** What a client page shows in its output. */

@@ -1,4 +1,4 @@
-import { Web } from 'sip.js';
+import { type Session, UserAgent, Web } from 'sip.js';
 import { openAccount, type Phone, player, show } from './session';
 
 /** A softphone on the simplest face of SIP.js. */
@@ -50,6 +50,17 @@ class SipJsPhone implements Phone {
 
   async hangUp(): Promise<void> {
     await this.user?.hangup();
+  }
+
+  async transfer(number: string): Promise<void> {
+    // The simplest face has no transfer; the session behind it has.
+    const { session } = this.user as unknown as { session: Session };
+    const target = UserAgent.makeURI(`sip:${number}@${this.domain}`);
+    if (target) await session.refer(target);
+  }
+
+  async press(key: string): Promise<void> {
+    await this.user?.sendDTMF(key);
   }
 }
 

@@ -69,5 +69,5 @@ fn answer(challenge: &str, now: Instant) {
 }
 
 fn credentials() -> Credentials {
-    Credentials { user: "anna".into(), password: "secret".into() }
+    Credentials { user: "anna".into(), password: "secret".into(), realm: None }
 }

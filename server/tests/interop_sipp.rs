@@ -57,6 +57,19 @@ async fn a_phone_that_knows_md5_alone_gets_in_at_its_second_try() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_echo_test_answers_in_every_manner_of_calling() {
+    let (_dir, server, udp, tcp) = started().await;
+    let scenarios = ["call", "late_offer", "hold", "update", "info", "timer", "timer_too_short"];
+    for scenario in scenarios {
+        for by_tcp in [false, true] {
+            let role = Role { tcp: by_tcp, ..Role::of("1001") };
+            plays(scenario, &role, if by_tcp { tcp } else { udp });
+        }
+    }
+    assert!(server.running.stop().await, "and nothing hangs on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_phone_calls_a_phone() {
     let (_dir, _server, udp, tcp) = started().await;
     let callee = waits("callee", &Role::of("1002"), udp);
@@ -90,20 +103,57 @@ async fn provisional_responses_are_reliable_where_that_is_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_cancelled_before_its_answer_and_as_it_comes() {
     let (_dir, _server, udp, _) = started().await;
+    let phone = Role::of("1002");
     for scenario in ["callee_cancelled", "callee_answers_too_late"] {
-        let callee = waits(scenario, &Role::of("1002"), udp);
+        let callee = waits(scenario, &phone, udp);
         plays("cancel", &calling("1001", "1002"), udp);
         callee.played();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_arrives_as_what_it_is() {
+    let (_dir, _server, udp, _) = started().await;
+    // the same contact each time: at another port it would be a second phone, which rings on
+    let phone = Role::of("1002");
+    for status in [486, 603, 480] {
+        let callee = waits("callee_refuses", &Role { status, ..phone.clone() }, udp);
+        plays("refused", &Role { status, ..calling("1001", "1002") }, udp);
+        callee.played();
+    }
+    plays("refused", &Role { status: 404, ..calling("1001", "4711") }, udp);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_may_send_its_call_to_a_colleague_and_not_out_into_the_world() {
+    let (_dir, _server, udp, _) = started().await;
+    // one contact all along: a phone that has gone without a word stays registered, and would ring on
+    let phone = Role::of("1002");
+    let sends_to = |number: &str| Role {
+        status: 302,
+        extra: format!("Contact: <sip:{number}@{udp}>"),
+        ..phone.clone()
+    };
+    let colleague = waits("callee", &Role::of("1003"), udp);
+    let callee = waits("callee_refuses", &sends_to("1003"), udp);
+    plays("call", &calling("1001", "1002"), udp);
+    callee.played();
+    colleague.played();
+
+    let callee = waits("callee_refuses", &sends_to("0033899700000"), udp);
+    plays("refused_somehow", &calling("1001", "1002"), udp);
+    callee.played();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn either_side_hangs_up_and_both_at_once() {
     let (_dir, _server, udp, _) = started().await;
-    let callee = waits("callee_hangs_up", &Role::of("1002"), udp);
+    let phone = Role::of("1002");
+    let callee = waits("callee_hangs_up", &phone, udp);
     plays("call_is_ended", &calling("1001", "1002"), udp);
     callee.played();
-    let callee = waits("callee_hangs_up", &Role::of("1002"), udp);
-    plays("call_both_hang_up", &calling("1001", "1002"), udp);
+    // it hangs up as our BYE is on its way to it
+    let callee = waits("callee_hangs_up_too", &phone, udp);
+    plays("call", &calling("1001", "1002"), udp);
     callee.played();
 }

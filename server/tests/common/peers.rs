@@ -162,7 +162,10 @@ impl Baresip {
     /// Starts one and waits until it has registered.
     pub fn registered(account: &Account, server: SocketAddr) -> Baresip {
         let phone = Baresip::start(account, server);
-        wait_until("baresip registers", || phone.told().contains("REGISTER_OK"));
+        // its events may have come before we listened
+        wait_until("baresip registers", || {
+            phone.log().split("REGISTER sip:").skip(1).any(|said| said.contains("SIP/2.0 200"))
+        });
         phone
     }
 
@@ -229,10 +232,7 @@ impl Baresip {
                 hearing.lock().unwrap().push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
         });
-        let phone = Baresip { child, folder, control, told };
-        // what it tells of its registration may have come before we listened
-        phone.command("reginfo", "");
-        phone
+        Baresip { child, folder, control, told }
     }
 
     /// The events and answers on its control socket so far.

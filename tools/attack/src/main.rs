@@ -4,15 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use attack::attacks::{self, Effort};
-use attack::{Report, Target};
+use attack::{Report, Target, crowd};
 use clap::Parser;
 
 #[derive(Parser)]
 #[command(about = "Attacks a server of one's own over real sockets, and says whether it held")]
 struct Arguments {
     /// The program to start
+    #[arg(long, required_unless_present = "make_crowd")]
+    server: Option<PathBuf>,
+    /// Attack nobody; make the demo world and so many more lines with a phone each, for other tools
+    #[arg(long, requires = "data_dir")]
+    make_crowd: Option<u32>,
+    /// Where to make them
     #[arg(long)]
-    server: PathBuf,
+    data_dir: Option<PathBuf>,
     /// Broken messages on the wire
     #[arg(long, default_value_t = Effort::usual().mutants)]
     mutants: u64,
@@ -45,8 +51,18 @@ fn main() -> ExitCode {
         ..Effort::usual()
     };
     let mut report = Report::default();
-    let outcome = Target::start(&arguments.server)
-        .and_then(|mut target| attacks::all(&mut target, &effort, &mut report));
+    if let (Some(count), Some(folder)) = (arguments.make_crowd, &arguments.data_dir) {
+        return match crowd::make(folder, count) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let program = arguments.server.unwrap_or_default();
+    let outcome =
+        Target::start(&program).and_then(|mut target| attacks::all(&mut target, &effort, &mut report));
     let (passed, mut failed) = report.counts();
     if let Err(error) = outcome {
         eprintln!("error: {error:#}");

@@ -6,6 +6,7 @@
 
 mod attack;
 mod bench;
+mod bench_sip;
 mod check;
 mod fuzz;
 mod house;
@@ -40,6 +41,7 @@ Tasks:
                             the fuzz targets, each for N seconds (20)
   attack-sip [--dev] [ARGS…]
                             attacks the server over real sockets; --mutants N says how many broken messages
+  bench-sip [--dev]         calls and registrations per second, beside Kamailio's
   ci                        what the continuous integration runs: the same as test
   quick                     format, lint, unit and integration tests: before a commit
   sizes                     print the transfer size of every page and hold it against tools/xtask/budgets.toml
@@ -99,6 +101,7 @@ fn run(args: &[String]) -> Result<bool> {
         }
         "e2e" => return check::e2e(&house, rest),
         "bench" => bench::run(&house, rest)?,
+        "bench-sip" => bench_sip::run(&house, rest)?,
         "attack-sip" => attack::run(&house, rest)?,
         "fuzz" => return fuzz::run(&house, rest),
         "sizes" => {
