@@ -129,11 +129,8 @@ async fn a_phone_may_send_its_call_to_a_colleague_and_not_out_into_the_world() {
     let (_dir, _server, udp, _) = started().await;
     // one contact all along: a phone that has gone without a word stays registered, and would ring on
     let phone = Role::of("1002");
-    let sends_to = |number: &str| Role {
-        status: 302,
-        extra: format!("Contact: <sip:{number}@{udp}>"),
-        ..phone.clone()
-    };
+    let sends_to =
+        |number: &str| Role { status: 302, extra: format!("Contact: <sip:{number}@{udp}>"), ..phone.clone() };
     let colleague = waits("callee", &Role::of("1003"), udp);
     let callee = waits("callee_refuses", &sends_to("1003"), udp);
     plays("call", &calling("1001", "1002"), udp);

@@ -48,6 +48,19 @@ pub(crate) struct Call {
     pub consults: Option<CallId>,
     /// The other half of a conference of three.
     pub merged: Option<CallId>,
+    /// How many hops its caller has left it (RFC 3261 §16.6); what grows out of it has no more.
+    pub hops: Option<u8>,
+}
+
+/// What every call begins with.
+pub(crate) struct Began {
+    pub id: CallId,
+    pub linked_id: String,
+    pub phase: Phase,
+    pub destination: Destination,
+    pub caller: Party,
+    pub callee: Party,
+    pub caller_leg: LegId,
 }
 
 /// How far a call has come.
@@ -172,6 +185,8 @@ pub(crate) struct Leg {
     pub flow: FlowId,
     /// The registered contact that an outgoing INVITE is aimed at.
     pub target: String,
+    /// A page speaks on it, and not a phone or a trunk; known even while its connection is lost.
+    pub is_page: bool,
     /// The phone the leg began with.
     pub phone: Option<Phone>,
     /// The trunk it goes by, if it does.
@@ -251,6 +266,42 @@ impl LegState {
 }
 
 impl Call {
+    /// A call that has grown out of no other.
+    pub fn new(began: Began, now: Instant) -> Self {
+        let Began { id, linked_id, phase, destination, caller, callee, caller_leg } = began;
+        Call {
+            id,
+            linked_id,
+            started_at: now,
+            answered_at: None,
+            phase,
+            destination,
+            caller,
+            callee,
+            caller_leg,
+            branches: Vec::new(),
+            codecs: Vec::new(),
+            refused: None,
+            variables: BTreeMap::new(),
+            outward: None,
+            tolls: Vec::new(),
+            redirects: 0,
+            home: id,
+            payer: None,
+            diverted: 0,
+            recall: None,
+            consults: None,
+            merged: None,
+            hops: None,
+        }
+    }
+
+    /// `Max-Forwards` for an INVITE on the caller's behalf; a call of our own making has as many hops as any.
+    pub fn hops_left(&self) -> Vec<(String, String)> {
+        let left = self.hops.map(|hops| ("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
+        left.into_iter().collect()
+    }
+
     pub fn party(&self, side: Side) -> &Party {
         match side {
             Side::Caller => &self.caller,

@@ -6,7 +6,7 @@ use media::CodecPreference;
 use model::{CallId, EndCause, PhoneNumber, UserId};
 use timing::{Deadline, Instant};
 
-use crate::call::{Leg, Phase, Side};
+use crate::call::{Phase, Side};
 use crate::command::{Command, PhoneAct, Refusal};
 use crate::fact::{CallDirection, Fact, PhoneFactKind};
 use crate::flows::Offers;
@@ -25,7 +25,7 @@ impl Switch {
                 self.hang_up(call, side, now);
                 Ok(())
             }
-            Command::Phone { user, unique_id, act } => self.phone_act(user, unique_id.as_deref(), act),
+            Command::Phone { user, unique_id, act } => self.phone_act(user, unique_id.as_deref(), act, now),
             Command::SetData { user, variables } => self.set_data(user, &variables),
             Command::DirectTransfer { user, destination } => self.direct_transfer(user, &destination, now),
             Command::Consult { user, destination } => self.consult(user, destination, now),
@@ -54,7 +54,7 @@ impl Switch {
     ) -> Result<CallId, Refusal> {
         check_size(&variables)?;
         let line = self.directory.line_of(user).ok_or(Refusal::NoLine)?.clone();
-        let led = self.lead(&number, Origin::User(user), None, now).map_err(Refusal::of)?;
+        let led = self.lead(&number, Origin::User(user), now).map_err(Refusal::of)?;
         if !led.is_emergency() {
             self.has_room().map_err(|_| Refusal::NoRoom)?;
             if self.calls_of(&line.account).count() >= MOST_CALLS_OF_A_LINE {
@@ -65,10 +65,11 @@ impl Switch {
         let binding =
             self.registrar.bindings(&line.account).last().cloned().ok_or(Refusal::PhoneUnavailable)?;
         let caller = Caller::Line(line);
-        let new = NewCall { caller, dialled: number, led, codecs: Vec::new(), variables };
+        let new = NewCall { caller, dialled: number, led, codecs: Vec::new(), variables, hops: None };
         let id = self.new_call(new, Phase::CallingBack, now);
         let leg = self.calls[&id].caller_leg;
-        self.legs.insert(leg, Leg::outgoing(id, Side::Caller, &binding));
+        let new = self.outgoing_leg(id, Side::Caller, &binding);
+        self.legs.insert(leg, new);
         self.timers.set(Timer::NoAnswer(id), Deadline::new(now + self.config.ring_time, "no answer"));
         let style = self.style_on(binding.flow, Offers::Ours);
         let (leg, codecs) = (media::LegId(leg.0), CodecPreference::Any);
@@ -86,7 +87,13 @@ impl Switch {
         self.end_call(id, cause, now);
     }
 
-    fn phone_act(&mut self, user: UserId, unique_id: Option<&str>, act: PhoneAct) -> Result<(), Refusal> {
+    fn phone_act(
+        &mut self,
+        user: UserId,
+        unique_id: Option<&str>,
+        act: PhoneAct,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         let fits = |told: PhoneFactKind| match act {
             PhoneAct::Answer => told == PhoneFactKind::Ringing,
             PhoneAct::ToggleHold | PhoneAct::SendDtmf(_) | PhoneAct::ToggleMicrophone => {
@@ -95,8 +102,8 @@ impl Switch {
         };
         let (id, side) = self.find(user, unique_id, fits)?;
         let leg = self.calls.get(&id).and_then(|call| call.leg_of(side)).and_then(|leg| self.legs.get(&leg));
-        if leg.is_some_and(|leg| !self.is_browser(leg.flow)) {
-            return self.act_for_phone(id, side, act);
+        if leg.is_some_and(|leg| !leg.is_page) {
+            return self.act_for_phone(id, side, act, now);
         }
         // of several phones that ring one acts, lest two of them answer
         let party = self.calls.get(&id).map(|call| call.party(side));
@@ -107,13 +114,12 @@ impl Switch {
     }
 
     /// What can be done for a phone that takes no wishes.
-    fn act_for_phone(&mut self, id: CallId, side: Side, act: PhoneAct) -> Result<(), Refusal> {
+    fn act_for_phone(&mut self, id: CallId, side: Side, act: PhoneAct, now: Instant) -> Result<(), Refusal> {
         match act {
             PhoneAct::ToggleHold => self.toggle_park(id, side),
             PhoneAct::SendDtmf(key) => {
                 let far = self.calls.get(&id).and_then(|call| call.leg_of(side.other()));
-                let leg = media::LegId(far.ok_or(Refusal::NoSuchCall)?.0);
-                self.order(id, media::Order::Press { leg, key, ms: crate::switch::KEY_MS });
+                self.press(far.ok_or(Refusal::NoSuchCall)?, key, now);
                 Ok(())
             }
             PhoneAct::Answer | PhoneAct::ToggleMicrophone => Err(Refusal::PhoneCannot),

@@ -53,7 +53,7 @@ impl Switch {
         }
         let origin = self.origin_of(id, call.callee.account.as_ref().or(call.payer.as_ref()));
         let Some(Led { destination, outward }) =
-            origin.and_then(|origin| self.lead_on(number, origin, None, now).ok())
+            origin.and_then(|origin| self.lead_on(number, origin, now).ok())
         else {
             return false;
         };

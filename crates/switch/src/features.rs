@@ -4,7 +4,7 @@ use model::{CallId, EndCause, Forward, PhoneNumber, UserId, UserServices};
 use sip::InboundInvite;
 use timing::{Deadline, Duration, Instant};
 
-use crate::call::{Leg, LegState, Phase, Side};
+use crate::call::{Leg, Phase, Side};
 use crate::command::{Refusal, ServiceChange};
 use crate::fact::Fact;
 use crate::proving::Proven;
@@ -123,29 +123,13 @@ impl Switch {
         let inside = |call: &&crate::call::Call| call.phase == Phase::Ringing && call.outward.is_none();
         let rings = self.calls.get(&call).filter(inside);
         let caller = rings.ok_or(EndCause::UnknownNumber)?.caller.account.as_ref();
-        let offer = invite.sdp.as_ref().ok_or(EndCause::NotAcceptable)?.clone();
+        invite.sdp.as_ref().ok_or(EndCause::NotAcceptable)?;
         if caller == Some(&proven.account) {
             return Err(EndCause::Forbidden);
         }
         let leg_id = self.new_leg_id();
-        let leg = Leg {
-            call,
-            side: Side::Callee,
-            dialog: Some(invite.dialog),
-            flow: invite.flow,
-            target: String::new(),
-            phone: self.phone_on(invite.flow, proven),
-            trunk: None,
-            sip_call_id: Some(invite.sip_call_id.clone()),
-            state: LegState::Incoming,
-            held: false,
-            parked: false,
-            lost_at: None,
-            connected: false,
-            offer: Some(offer),
-            early_answer: None,
-            replaces: None,
-        };
+        let phone = self.phone_on(invite.flow, proven);
+        let leg = Leg { phone, ..self.incoming_leg(call, Side::Callee, invite) };
         self.dialogs.insert(invite.dialog, leg_id);
         self.legs.insert(leg_id, leg);
         let linked_id = self.calls.get(&call).map(|call| call.linked_id.clone()).unwrap_or_default();

@@ -1,10 +1,13 @@
 use std::net::IpAddr;
 
 use media::{Sdes, Style};
-use sip::{FlowEnds, FlowId, Owner, Transport};
+use model::CallId;
+use sip::{FlowEnds, FlowId, InboundInvite, Owner, Transport};
 use timing::Instant;
 
+use crate::call::{Leg, LegState, Side};
 use crate::directory::Identity;
+use crate::registrar::Binding;
 use crate::switch::Switch;
 use crate::trunk::{Source, owner_of};
 
@@ -101,6 +104,48 @@ impl Switch {
     pub(crate) fn is_browser(&self, flow: FlowId) -> bool {
         let by_websocket = self.ways.get(&flow).is_some_and(|way| way.transport.is_websocket());
         by_websocket && self.trunk_on(flow).is_none()
+    }
+
+    /// A leg on that flow, of which nothing more is known yet.
+    pub(crate) fn new_leg(&self, call: CallId, side: Side, flow: FlowId, state: LegState) -> Leg {
+        Leg {
+            call,
+            side,
+            dialog: None,
+            flow,
+            target: String::new(),
+            is_page: self.is_browser(flow),
+            phone: None,
+            trunk: None,
+            sip_call_id: None,
+            state,
+            held: false,
+            parked: false,
+            lost_at: None,
+            connected: false,
+            offer: None,
+            early_answer: None,
+            replaces: None,
+        }
+    }
+
+    /// The leg of an INVITE that has come.
+    pub(crate) fn incoming_leg(&self, call: CallId, side: Side, invite: &InboundInvite) -> Leg {
+        Leg {
+            dialog: Some(invite.dialog),
+            sip_call_id: Some(invite.sip_call_id.clone()),
+            offer: invite.sdp.clone(),
+            ..self.new_leg(call, side, invite.flow, LegState::Incoming)
+        }
+    }
+
+    /// A leg towards a registered phone, before media has made its offer.
+    pub(crate) fn outgoing_leg(&self, call: CallId, side: Side, binding: &Binding) -> Leg {
+        Leg {
+            target: binding.contact.clone(),
+            phone: Some(binding.phone()),
+            ..self.new_leg(call, side, binding.flow, LegState::Offering)
+        }
     }
 
     /// What kind of sound a peer on this flow speaks: a WebSocket's is a browser, everyone else a phone.

@@ -44,8 +44,7 @@ impl Switch {
             None => {
                 // what is none of our numbers goes only where a route lets this trunk's callers
                 let number = dialled.into_iter().next().ok_or(EndCause::UnknownNumber)?;
-                let hops = Some(invite.max_forwards);
-                let led = self.lead_out(&number, trunk, hops, now)?;
+                let led = self.lead_out(&number, trunk, now)?;
                 (number, led)
             }
         };
@@ -54,7 +53,8 @@ impl Switch {
         if !self.trunk_has_room(trunk, now) {
             return Err(EndCause::Overloaded);
         }
-        Ok(NewCall { caller, dialled, led, codecs, variables: BTreeMap::new() })
+        let hops = Some(invite.max_forwards);
+        Ok(NewCall { caller, dialled, led, codecs, variables: BTreeMap::new(), hops })
     }
 
     /// Whether a call is the trunk's. By UDP anybody can write its address: there it takes the operator's word that
@@ -92,18 +92,12 @@ impl Switch {
         Caller::Outside { number, name }
     }
 
-    fn lead_out(
-        &mut self,
-        number: &PhoneNumber,
-        trunk: TrunkId,
-        hops: Option<u8>,
-        now: Instant,
-    ) -> Result<Led, EndCause> {
+    fn lead_out(&mut self, number: &PhoneNumber, trunk: TrunkId, now: Instant) -> Result<Led, EndCause> {
         // a line's own number is not to be dialled from outside, where it would only mean that by chance
         if self.directory.route(number).is_some() {
             return Err(EndCause::UnknownNumber);
         }
-        self.lead(number, Origin::Trunk(trunk), hops, now)
+        self.lead(number, Origin::Trunk(trunk), now)
     }
 }
 

@@ -5,6 +5,7 @@ use sip::{SubscribeRequest, SubscriptionId, SubscriptionReason, SubscriptionStat
 use timing::Instant;
 
 use crate::fact::LineStatus;
+use crate::proving::Proven;
 use crate::switch::Switch;
 
 /// The longest and the usual time of a subscription, in seconds.
@@ -38,14 +39,12 @@ impl Switch {
     /// A phone wants to know.
     pub(crate) fn subscribe(&mut self, request: SubscribeRequest, now: Instant) {
         let (uri, proof) = (&request.request_uri, request.authorization.as_ref());
-        let (owner, device) = match self.registered_page_on(request.flow) {
-            Some(account) => (account, None),
-            None => match self.prove(request.flow, ("SUBSCRIBE", &request.sip_call_id), uri, proof, now) {
-                Ok(proven) => (proven.account, proven.device),
-                Err((status, headers)) => {
-                    return self.ua.respond(request.request, status, headers, b"", now);
-                }
-            },
+        let who = self.sender(request.flow, ("SUBSCRIBE", &request.sip_call_id), uri, proof, now);
+        let Proven { account: owner, device, .. } = match who {
+            Ok(proven) => proven,
+            Err((status, headers)) => {
+                return self.ua.respond(request.request, status, headers, b"", now);
+            }
         };
         let Some(about) = self.about(&request, &owner) else {
             return self.ua.respond(request.request, 404, Vec::new(), b"", now);

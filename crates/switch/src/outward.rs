@@ -37,8 +37,6 @@ pub(crate) struct Outward {
     attempts: VecDeque<Attempt>,
     /// The way that is being tried, or was taken.
     taken: Option<Attempt>,
-    /// How many hops the caller has left it.
-    hops: Option<u8>,
     /// Why the ways so far did not do.
     failed: Option<EndCause>,
     /// What it counts under for its user, once it does.
@@ -69,7 +67,6 @@ impl Switch {
         &mut self,
         dialled: &PhoneNumber,
         origin: Origin,
-        hops: Option<u8>,
         now: Instant,
     ) -> Result<Led, EndCause> {
         let outside = self.trunks.plan.numbering.outside(dialled);
@@ -95,15 +92,8 @@ impl Switch {
             return Err(EndCause::Forbidden);
         }
         let destination = Destination::Outside(outside.number.clone());
-        let outward = Outward {
-            outside,
-            origin,
-            attempts: attempts.into(),
-            taken: None,
-            hops,
-            failed: None,
-            ticket: None,
-        };
+        let outward =
+            Outward { outside, origin, attempts: attempts.into(), taken: None, failed: None, ticket: None };
         Ok(Led { destination, outward: Some(outward) })
     }
 
@@ -116,13 +106,12 @@ impl Switch {
         &mut self,
         number: &PhoneNumber,
         origin: Origin,
-        hops: Option<u8>,
         now: Instant,
     ) -> Result<Led, EndCause> {
         if Feature::dialled(number).is_some() {
             return Err(EndCause::UnknownNumber);
         }
-        self.lead(number, origin, hops, now)
+        self.lead(number, origin, now)
     }
 
     fn lead_inside(&self, destination: Destination, origin: Origin) -> Result<Led, EndCause> {
@@ -327,7 +316,8 @@ impl Switch {
             outward.taken = Some(attempt);
         }
         self.enter_trunk(trunk, leg, now);
-        self.legs.insert(leg, Leg::to_trunk(id, trunk, flow, target));
+        let new = self.new_leg(id, Side::Callee, flow, LegState::Offering);
+        self.legs.insert(leg, Leg { target, trunk: Some(trunk), ..new });
         let style = self.style_on(flow, Offers::Ours);
         let codecs = CodecPreference::Only(codecs);
         self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs, style });
@@ -341,10 +331,7 @@ impl Switch {
         };
         let Some(outward) = &call.outward else { return };
         let shown = self.shown_to(trunk, call, outward);
-        let mut headers = shown.headers;
-        if let Some(hops) = outward.hops {
-            headers.push(("Max-Forwards".to_owned(), hops.saturating_sub(1).to_string()));
-        }
+        let headers = [shown.headers, call.hops_left()].concat();
         let number = outward.taken.as_ref().map(|attempt| attempt.number.clone()).unwrap_or_default();
         let invite = OutboundInvite {
             flow: leg.flow,
@@ -418,28 +405,4 @@ impl Switch {
 /// Whether a refusal says something of the trunk and not of who was called, so that another may do better.
 fn speaks_of_the_trunk(status: u16) -> bool {
     matches!(status, 401 | 402 | 407 | 408 | 500..=599)
-}
-
-impl Leg {
-    /// A leg towards a trunk, before media has made its offer.
-    fn to_trunk(call: CallId, trunk: TrunkId, flow: FlowId, target: String) -> Self {
-        Leg {
-            call,
-            side: Side::Callee,
-            dialog: None,
-            flow,
-            target,
-            phone: None,
-            trunk: Some(trunk),
-            sip_call_id: None,
-            state: LegState::Offering,
-            held: false,
-            parked: false,
-            lost_at: None,
-            connected: false,
-            offer: None,
-            early_answer: None,
-            replaces: None,
-        }
-    }
 }

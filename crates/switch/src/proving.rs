@@ -89,22 +89,30 @@ impl Doorman {
 }
 
 impl Switch {
-    /// The account of a page that has registered on that flow, where its login and registration speak for it.
-    pub(crate) fn registered_page_on(&self, flow: FlowId) -> Option<String> {
-        let account = &self.ways.get(&flow)?.identity.as_ref()?.account;
-        let registered = self.registrar.bindings(account).iter().any(|binding| binding.flow == flow);
-        registered.then(|| account.clone())
+    /// Who sends a request other than REGISTER, or how it is refused. A page's login and registration on the flow
+    /// speak for it.
+    pub(crate) fn sender(
+        &mut self,
+        flow: FlowId,
+        request: (&str, &str),
+        request_uri: &str,
+        authorization: Option<&Authorization>,
+        now: Instant,
+    ) -> Result<Proven, RefusedWith> {
+        let identity = self.ways.get(&flow).and_then(|way| way.identity.as_ref());
+        if let Some(account) = identity.map(|identity| identity.account.clone())
+            && self.registrar.bindings(&account).iter().any(|binding| binding.flow == flow)
+        {
+            return Ok(Proven { name: account.clone(), account, device: None });
+        }
+        self.prove(flow, request, request_uri, authorization, now)
     }
 
     /// A text message: nobody takes those yet, which whoever may write is told (RFC 3428 §7), and others are not.
     pub(crate) fn text_message(&mut self, message: MessageRequest, now: Instant) {
         let (uri, proof) = (&message.request_uri, message.authorization.as_ref());
-        let (status, headers) = match self.registered_page_on(message.flow) {
-            Some(_) => (480, Vec::new()),
-            None => self
-                .prove(message.flow, ("MESSAGE", &message.from_user), uri, proof, now)
-                .map_or_else(|refused| refused, |_| (480, Vec::new())),
-        };
+        let sender = self.sender(message.flow, ("MESSAGE", &message.from_user), uri, proof, now);
+        let (status, headers) = sender.map_or_else(|refused| refused, |_| (480, Vec::new()));
         self.ua.respond(message.request, status, headers, b"", now);
     }
 

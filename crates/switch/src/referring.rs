@@ -84,27 +84,11 @@ impl Switch {
         if owner != Some(&proven.account) || !leg.state.is_up() {
             return Err(EndCause::Forbidden);
         }
-        let offer = invite.sdp.ok_or(EndCause::NotAcceptable)?;
+        self.codecs_of(&invite)?;
         let leg_id = self.new_leg_id();
         self.dialogs.insert(invite.dialog, leg_id);
-        let leg = Leg {
-            call,
-            side,
-            dialog: Some(invite.dialog),
-            flow: invite.flow,
-            target: String::new(),
-            phone: self.phone_on(invite.flow, proven),
-            trunk: None,
-            sip_call_id: Some(invite.sip_call_id),
-            state: LegState::Incoming,
-            held: false,
-            parked: false,
-            lost_at: None,
-            connected: false,
-            offer: Some(offer),
-            early_answer: None,
-            replaces: Some(old),
-        };
+        let phone = self.phone_on(invite.flow, proven);
+        let leg = Leg { phone, replaces: Some(old), ..self.incoming_leg(call, side, &invite) };
         self.legs.insert(leg_id, leg);
         self.answer_leg(leg_id);
         Ok(())

@@ -156,7 +156,8 @@ impl Switch {
         let Some(leg) = self.legs.get(&leg_id) else { return };
         let (call, side) = (leg.call, leg.side);
         let replacement = self.new_leg_id();
-        self.legs.insert(replacement, Leg { replaces: Some(leg_id), ..Leg::outgoing(call, side, binding) });
+        let new = Leg { replaces: Some(leg_id), ..self.outgoing_leg(call, side, binding) };
+        self.legs.insert(replacement, new);
         let codecs = self.calls.get(&call).map(|call| call.codecs.clone()).unwrap_or_default();
         let style = self.style_on(binding.flow, Offers::Ours);
         let (leg, codecs) = (media::LegId(replacement.0), CodecPreference::Only(codecs));

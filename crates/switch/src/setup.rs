@@ -7,9 +7,9 @@ use model::{CallId, EndCause, LegId, PhoneNumber};
 use sip::{DialogId, InboundInvite, OutboundInvite};
 use timing::{Deadline, Duration, Instant};
 
-use crate::call::{Call, Leg, LegState, Party, Phase, Side};
+use crate::call::{Began, Call, Leg, LegState, Party, Phase, Side};
 use crate::directory::{Destination, Line};
-use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
+use crate::fact::{CallDirection, Fact, PhoneFactKind};
 use crate::features::Feature;
 use crate::flows::Offers;
 use crate::outward::Led;
@@ -33,15 +33,11 @@ impl Switch {
             return self.incoming_from_trunk(invite, trunk, now);
         }
         let (uri, proof) = (&invite.request_uri, invite.authorization.as_ref());
-        let proven = match self.registered_page_on(invite.flow) {
-            // a page's connection and registration speak for it
-            Some(account) => Proven { name: account.clone(), account, device: None },
-            None => match self.prove(invite.flow, ("INVITE", &invite.sip_call_id), uri, proof, now) {
-                Ok(proven) => proven,
-                Err((status, headers)) => {
-                    return self.ua.refuse_with(invite.dialog, status, None, headers, now);
-                }
-            },
+        let proven = match self.sender(invite.flow, ("INVITE", &invite.sip_call_id), uri, proof, now) {
+            Ok(proven) => proven,
+            Err((status, headers)) => {
+                return self.ua.refuse_with(invite.dialog, status, None, headers, now);
+            }
         };
         if let Some(replaces) = invite.replaces.clone() {
             let dialog = invite.dialog;
@@ -88,27 +84,8 @@ impl Switch {
         if let Some(trunk) = trunk {
             self.enter_trunk(trunk, leg, now);
         }
-        self.legs.insert(
-            leg,
-            Leg {
-                call,
-                side: Side::Caller,
-                dialog: Some(invite.dialog),
-                flow: invite.flow,
-                target: String::new(),
-                phone,
-                trunk,
-                sip_call_id: Some(invite.sip_call_id),
-                state: LegState::Incoming,
-                held: false,
-                parked: false,
-                lost_at: None,
-                connected: false,
-                offer: invite.sdp,
-                early_answer: None,
-                replaces: None,
-            },
-        );
+        let new = Leg { phone, trunk, ..self.incoming_leg(call, Side::Caller, &invite) };
+        self.legs.insert(leg, new);
         self.tell(call, Side::Caller, PhoneFactKind::Dialling);
         self.place(call, now);
     }
@@ -124,7 +101,7 @@ impl Switch {
         }
         let line = self.directory.line(&proven.account).ok_or(EndCause::Forbidden)?.clone();
         let dialled: PhoneNumber = invite.request_user.parse().map_err(|_| EndCause::UnknownNumber)?;
-        let led = self.lead(&dialled, Origin::User(line.user), Some(invite.max_forwards), now)?;
+        let led = self.lead(&dialled, Origin::User(line.user), now)?;
         let codecs = self.codecs_of(invite)?;
         if !led.is_emergency() {
             self.has_room()?;
@@ -132,7 +109,8 @@ impl Switch {
                 return Err(EndCause::Busy);
             }
         }
-        Ok(NewCall { caller: Caller::Line(line), dialled, led, codecs, variables: BTreeMap::new() })
+        let (caller, hops) = (Caller::Line(line), Some(invite.max_forwards));
+        Ok(NewCall { caller, dialled, led, codecs, variables: BTreeMap::new(), hops })
     }
 
     /// What the caller's offer leaves to choose from.
@@ -177,37 +155,17 @@ impl Switch {
         let home = own.and_then(|call| self.calls.get(&call));
         let home = home.map_or(id, |call| call.home);
         let caller_leg = self.new_leg_id();
+        let codecs = new.codecs;
         let call = Call {
-            id,
-            linked_id,
-            started_at: now,
-            answered_at: None,
-            phase,
-            destination,
-            caller,
-            callee,
-            caller_leg,
-            branches: Vec::new(),
-            codecs: new.codecs,
-            refused: None,
+            codecs,
             variables: new.variables,
             outward,
-            tolls: Vec::new(),
-            redirects: 0,
             home,
             payer,
-            diverted: 0,
-            recall: None,
-            consults: None,
-            merged: None,
+            hops: new.hops,
+            ..Call::new(Began { id, linked_id, phase, destination, caller, callee, caller_leg }, now)
         };
-        self.facts.push_back(Fact::CallBegan(CallBegan {
-            call: id,
-            linked_id: call.linked_id.clone(),
-            caller: call.caller.info(),
-            callee: call.callee.info(),
-        }));
-        self.calls.insert(id, call);
+        self.begin(call);
         self.take_toll(id, now);
         id
     }
@@ -273,7 +231,8 @@ impl Switch {
         // a browser has all that we know, and is to take what needs no transcoding
         let codecs = if self.is_browser(binding.flow) { codecs } else { and_all_others(&codecs) };
         let codecs = CodecPreference::Only(codecs);
-        self.legs.insert(leg, Leg::outgoing(id, Side::Callee, binding));
+        let new = self.outgoing_leg(id, Side::Callee, binding);
+        self.legs.insert(leg, new);
         let style = self.style_on(binding.flow, Offers::Ours);
         self.order(id, media::Order::MakeOffer { leg: media::LegId(leg.0), codecs, style });
     }
@@ -295,8 +254,8 @@ impl Switch {
         // a party is rung by itself only for its own wish: click to call, or a page that was reloaded
         let auto_answer = side == Side::Caller || leg.replaces.is_some();
         let account = me.account.clone().unwrap_or_default();
-        let mut headers = Vec::new();
-        if auto_answer && !self.is_browser(leg.flow) {
+        let mut headers = call.hops_left();
+        if auto_answer && !leg.is_page {
             // what desk phones know in place of `Alert-Info: xivo-autoanswer`
             headers.push(("Call-Info".to_owned(), format!("<sip:{}>;answer-after=0", self.config.domain)));
         }
@@ -416,7 +375,7 @@ impl Switch {
         let name = other.name.replace(['"', '\\'], "");
         let identity = format!("\"{name}\" <sip:{}@{}>", other.shown(), self.config.domain);
         let leg = call.leg_of(side).and_then(|leg| self.legs.get(&leg));
-        if let Some(leg) = leg.filter(|leg| !self.is_browser(leg.flow))
+        if let Some(leg) = leg.filter(|leg| !leg.is_page)
             && let Some(dialog) = leg.dialog
         {
             self.ua.update(dialog, vec![("P-Asserted-Identity".to_owned(), identity)], now);
@@ -537,28 +496,6 @@ pub(crate) struct NewCall {
     pub led: Led,
     pub codecs: Vec<Codec>,
     pub variables: BTreeMap<String, String>,
-}
-
-impl Leg {
-    /// A leg towards a registered phone, before media has made its offer.
-    pub(crate) fn outgoing(call: CallId, side: Side, binding: &Binding) -> Self {
-        Leg {
-            call,
-            side,
-            dialog: None,
-            flow: binding.flow,
-            target: binding.contact.clone(),
-            phone: Some(binding.phone()),
-            trunk: None,
-            sip_call_id: None,
-            state: LegState::Offering,
-            held: false,
-            parked: false,
-            lost_at: None,
-            connected: false,
-            offer: None,
-            early_answer: None,
-            replaces: None,
-        }
-    }
+    /// How many hops the caller has left it.
+    pub hops: Option<u8>,
 }

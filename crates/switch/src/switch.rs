@@ -96,7 +96,7 @@ pub(crate) enum Timer {
 }
 
 /// How long a key sent by SIP INFO sounds, in milliseconds; pages do not say it reliably.
-pub(crate) const KEY_MS: u32 = 120;
+const KEY_MS: u32 = 120;
 
 /// Joins callers to lines and services; see the crate's page.
 pub struct Switch {
@@ -437,35 +437,38 @@ impl Switch {
         }
     }
 
-    /// A key sent by SIP INFO goes on as SIP INFO to a page, and as an event beside the sound to a phone (RFC 4733).
-    /// Keys sent as sound pass through the relay.
+    /// A key sent by SIP INFO goes on to the other party. Keys sent as sound pass through the relay.
     fn info(&mut self, dialog: DialogId, content_type: &str, body: &[u8], now: Instant) {
         let Some(key) = sip::dtmf::parse(content_type, body) else { return };
-        let far = self.leg_of_dialog(dialog).and_then(|leg| self.legs.get(&leg)).and_then(|leg| {
-            let far = self.calls.get(&leg.call)?.leg_of(leg.side.other())?;
-            let leg = self.legs.get(&far).filter(|far| far.state.is_up())?;
-            let by_info = self.is_browser(leg.flow) || self.wants_info(leg);
-            Some((leg.call, far, by_info, leg.dialog?))
-        });
-        let Some((call, leg, by_info, far)) = far else { return };
-        if !by_info {
-            let leg = media::LegId(leg.0);
-            self.order(call, media::Order::Press { leg, key, ms: KEY_MS });
-        } else {
-            let body = sip::dtmf::relay_body(key, KEY_MS);
-            self.ua.info(far, "application/dtmf-relay", &body, now);
+        if let Some(far) = self.leg_of_dialog(dialog).and_then(|leg| self.far_leg(leg)) {
+            self.press(far, key, now);
         }
     }
 
     /// A key that was sent as sound goes by INFO to a trunk that is set so.
     pub(crate) fn key_pressed(&mut self, leg: LegId, key: char, now: Instant) {
-        let far = self.legs.get(&leg).and_then(|leg| {
-            let far = self.calls.get(&leg.call)?.leg_of(leg.side.other())?;
-            self.legs.get(&far).filter(|far| far.state.is_up())
-        });
-        if let Some(dialog) = far.filter(|far| self.wants_info(far)).and_then(|far| far.dialog) {
+        let far = self.far_leg(leg).filter(|far| self.legs.get(far).is_some_and(|far| self.wants_info(far)));
+        if let Some(far) = far {
+            self.press(far, key, now);
+        }
+    }
+
+    /// Sends a key to a phone: by SIP INFO to a page and to a trunk that is set so, else as an event beside the
+    /// sound (RFC 4733).
+    pub(crate) fn press(&mut self, leg_id: LegId, key: char, now: Instant) {
+        let Some(leg) = self.legs.get(&leg_id).filter(|leg| leg.state.is_up()) else { return };
+        if !leg.is_page && !self.wants_info(leg) {
+            let (call, leg) = (leg.call, media::LegId(leg_id.0));
+            self.order(call, media::Order::Press { leg, key, ms: KEY_MS });
+        } else if let Some(dialog) = leg.dialog {
             self.ua.info(dialog, "application/dtmf-relay", &sip::dtmf::relay_body(key, KEY_MS), now);
         }
+    }
+
+    /// The leg of the other party.
+    fn far_leg(&self, leg: LegId) -> Option<LegId> {
+        let leg = self.legs.get(&leg)?;
+        self.calls.get(&leg.call)?.leg_of(leg.side.other())
     }
 
     /// Whether the leg's trunk is to hear keys by INFO.

@@ -5,7 +5,7 @@ use media::Sound;
 use model::{CallId, EndCause, LegId, PhoneNumber, UserId};
 use timing::{Deadline, Instant};
 
-use crate::call::{Call, Party, Phase, Side};
+use crate::call::{Began, Call, Party, Phase, Side};
 use crate::command::{PhoneAct, Refusal};
 use crate::directory::Destination;
 use crate::fact::{CallBegan, CallDirection, Fact, PhoneFactKind};
@@ -145,7 +145,7 @@ impl Switch {
         }
         let sender = call.party(part.side).account.clone();
         let origin = self.origin_of(part.call, sender.as_ref()).ok_or(Refusal::NoSuchCall)?;
-        self.lead_on(number, origin, None, now).map(|_| ()).map_err(Refusal::of)
+        self.lead_on(number, origin, now).map(|_| ()).map_err(Refusal::of)
     }
 
     /// Whether the other parties of these two calls of one user can be joined.
@@ -168,7 +168,7 @@ impl Switch {
         let Some(old) = self.calls.get(&part.call) else { return };
         let sender = old.party(part.side).account.clone();
         let Some(origin) = self.origin_of(part.call, sender.as_ref()) else { return };
-        let Ok(Led { destination, outward }) = self.lead_on(number, origin, None, now) else { return };
+        let Ok(Led { destination, outward }) = self.lead_on(number, origin, now) else { return };
         let id = self.new_call_id();
         let Some(lifted) = self.lift(part, id, Side::Caller) else { return };
         let Some(old) = self.calls.get(&part.call) else { return };
@@ -254,38 +254,30 @@ impl Switch {
         let Some(old) = self.calls.get(&old_id) else { return };
         let NewPair { caller, callee, branches, destination, phase } = new;
         let Some(caller_leg) = caller.legs.first().copied() else { return };
+        let (linked_id, caller) = (old.linked_id.clone(), caller.party);
+        let began = Began { id, linked_id, phase, destination, caller, callee, caller_leg };
         let call = Call {
-            id,
-            linked_id: old.linked_id.clone(),
-            started_at: now,
             answered_at: (phase == Phase::Talking).then_some(now),
-            phase,
-            destination,
-            caller: caller.party,
-            callee,
-            caller_leg,
             branches,
             codecs: old.codecs.clone(),
-            refused: None,
             variables: old.variables.clone(),
-            outward: None,
-            tolls: Vec::new(),
-            redirects: 0,
             home: old.home,
-            payer: None,
-            diverted: 0,
-            recall: None,
-            consults: None,
-            merged: None,
+            hops: old.hops,
+            ..Call::new(began, now)
         };
+        self.begin(call);
+        self.hand_over_tolls(old_id, id, now);
+    }
+
+    /// Takes a call in, and tells that it has begun.
+    pub(crate) fn begin(&mut self, call: Call) {
         self.facts.push_back(Fact::CallBegan(CallBegan {
-            call: id,
+            call: call.id,
             linked_id: call.linked_id.clone(),
             caller: call.caller.info(),
             callee: call.callee.info(),
         }));
-        self.calls.insert(id, call);
-        self.hand_over_tolls(old_id, id, now);
+        self.calls.insert(call.id, call);
     }
 
     /// Whom a number leads to, as the callee of a call.
@@ -350,7 +342,7 @@ impl Switch {
     fn ask_phone_to_resume(&mut self, user: UserId, part: Part) {
         let Some(call) = self.calls.get(&part.call) else { return };
         let leg = call.leg_of(part.side).and_then(|leg| self.legs.get(&leg));
-        let Some(leg) = leg.filter(|leg| leg.held && self.is_browser(leg.flow)) else { return };
+        let Some(leg) = leg.filter(|leg| leg.held && leg.is_page) else { return };
         if let Some(sip_call_id) = leg.sip_call_id.clone() {
             self.facts.push_back(Fact::PhoneAct { user, sip_call_id, act: PhoneAct::ToggleHold });
         }
