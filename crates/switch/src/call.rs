@@ -42,6 +42,8 @@ pub(crate) struct Call {
     pub payer: Option<String>,
     /// How often it was sent on to another number.
     pub diverted: u8,
+    /// A party is not the one that the other has called or been called by, and is to be told of (RFC 3325).
+    pub is_other: bool,
     /// Who has transferred the caller, and is rung again when nobody else takes him.
     pub recall: Option<String>,
     /// The call whose other party the caller asks about here, and keeps waiting.
@@ -187,6 +189,8 @@ pub(crate) struct Leg {
     pub target: String,
     /// A page speaks on it, and not a phone or a trunk; known even while its connection is lost.
     pub is_page: bool,
+    /// The line of who takes a call that rings for another one, until it is his.
+    pub picks_up_for: Option<String>,
     /// The phone the leg began with.
     pub phone: Option<Phone>,
     /// The trunk it goes by, if it does.
@@ -289,6 +293,7 @@ impl Call {
             home: id,
             payer: None,
             diverted: 0,
+            is_other: false,
             recall: None,
             consults: None,
             merged: None,

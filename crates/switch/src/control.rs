@@ -67,6 +67,7 @@ impl Switch {
         let caller = Caller::Line(line);
         let new = NewCall { caller, dialled: number, led, codecs: Vec::new(), variables, hops: None };
         let id = self.new_call(new, Phase::CallingBack, now);
+        self.live_with_callee(id);
         let leg = self.calls[&id].caller_leg;
         let new = self.outgoing_leg(id, Side::Caller, &binding);
         self.legs.insert(leg, new);

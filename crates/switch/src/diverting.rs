@@ -1,6 +1,6 @@
 //! Calls that go on to another number: forwards, 3xx from a phone (RFC 3261 §21.3), and back to who transferred.
 
-use model::{CallId, EndCause, Forward, PhoneNumber, UserServices};
+use model::{CallId, EndCause, PhoneNumber, UserServices};
 use timing::Instant;
 
 use crate::call::{Party, Phase, Side};
@@ -20,29 +20,30 @@ impl Switch {
         user.and_then(|user| self.services.get(&user)).cloned().unwrap_or_default()
     }
 
-    /// Sends a call that has come to nothing for `cause` elsewhere, where somebody wants that.
-    pub(crate) fn send_on(&mut self, id: CallId, cause: EndCause, now: Instant) -> bool {
-        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else {
-            return false;
-        };
-        let chosen: fn(&UserServices) -> Option<&Forward> = match cause {
-            EndCause::Busy | EndCause::Declined => |services| Some(&services.busy),
-            EndCause::NoAnswer | EndCause::Unavailable => |services| Some(&services.no_answer),
-            EndCause::NotAcceptable
-            | EndCause::UnknownNumber
-            | EndCause::Forbidden
-            | EndCause::Overloaded => |_| None,
-            _ => return false,
-        };
-        if let Destination::Line(account) = &call.destination {
-            let services = self.services_of(account);
-            if let Some(target) = chosen(&services).and_then(Forward::target)
+    /// Nobody takes a call whose caller is still there: it goes on where its user wants it to, or back to who has
+    /// transferred it, or it ends.
+    pub(crate) fn callee_failed(&mut self, id: CallId, cause: EndCause, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        // what was answered already is forwarded no more
+        let rang = std::mem::replace(&mut call.phase, Phase::Ringing) == Phase::Ringing;
+        if let Destination::Line(account) = &call.destination
+            && rang
+        {
+            let account = account.clone();
+            let services = self.services_of(&account);
+            let chosen = match cause {
+                EndCause::Busy | EndCause::Declined => services.busy,
+                _ => services.no_answer,
+            };
+            if let Some(target) = chosen.target()
                 && self.divert(id, target, cause, now)
             {
-                return true;
+                return;
             }
         }
-        self.ring_back(id, cause, now)
+        if !self.ring_back(id, cause, now) {
+            self.end_call(id, cause, now);
+        }
     }
 
     /// Sends a call on to a number, in the name of whom it was for; `false` if that leads nowhere.
@@ -64,6 +65,7 @@ impl Switch {
         let forwarder = self.leave_callee(id, cause, now);
         let Some(call) = self.calls.get_mut(&id) else { return false };
         call.diverted += 1;
+        call.is_other = true;
         call.callee = callee;
         call.destination = destination;
         call.refused = None;
@@ -90,6 +92,7 @@ impl Switch {
         call.callee = Party::of_line(&line, linked_id, channel, CallDirection::Incoming);
         call.destination = Destination::Line(account);
         call.refused = None;
+        call.is_other = true;
         // it is no call to the outside any more
         self.set_outward(id, None, now);
         self.place(id, now);

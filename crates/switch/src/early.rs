@@ -25,7 +25,8 @@ impl Switch {
             return self.order(id, media::Order::AcceptAnswer { leg: media::LegId(leg_id.0), answer });
         }
         let waits = self.legs.get(&caller).filter(|caller| caller.state == LegState::Incoming);
-        if let Some(dialog) = waits.and_then(|caller| caller.dialog).filter(|_| status == 180) {
+        if let Some(dialog) = waits.and_then(|caller| caller.dialog).filter(|_| (180..=189).contains(&status))
+        {
             self.ua.progress(dialog, 180, None, now);
         }
     }

@@ -55,7 +55,8 @@ impl Switch {
             return self.replacement_ended(leg_id, cause, now);
         }
         let Some(call) = self.calls.get(&id) else { return };
-        let is_branch = leg.side == Side::Callee && call.phase == Phase::Ringing;
+        // also between an answer and its sound the caller need not lose what the callee has spoilt
+        let is_branch = leg.side == Side::Callee && matches!(call.phase, Phase::Ringing | Phase::Answering);
         if is_branch { self.end_branch(leg_id, cause, now) } else { self.end_call(id, cause, now) }
     }
 
@@ -70,7 +71,7 @@ impl Switch {
         call.refused = Some(worst);
         // 6xx speaks for the whole user (RFC 3261 §21.6)
         if call.branches.is_empty() || cause == EndCause::Declined {
-            self.end_call(id, worst, now);
+            self.callee_failed(id, worst, now);
         } else if sip_call_id.is_some() && call.callee.sip_call_id == sip_call_id {
             self.tell_of_another_phone(id);
         }
@@ -88,8 +89,10 @@ impl Switch {
 
     /// Ends a call for `cause`, and all its legs.
     pub(crate) fn end_call(&mut self, id: CallId, cause: EndCause, now: Instant) {
-        if self.send_on(id, cause, now) {
-            return;
+        let Some(call) = self.calls.get(&id) else { return };
+        if call.phase == Phase::CallingBack && call.caller.told.is_none() {
+            // who has dialled by command has seen nothing of it yet
+            self.tell(id, Side::Caller, PhoneFactKind::Dialling);
         }
         let Some(call) = self.calls.get(&id) else { return };
         let legs: Vec<LegId> =

@@ -1,13 +1,15 @@
 //! What one can dial to change how one is called, and to take a call that rings elsewhere.
 
-use model::{CallId, EndCause, Forward, PhoneNumber, UserId, UserServices};
+use media::Codec;
+use model::{CallId, EndCause, Forward, LegId, PhoneNumber, UserId, UserServices};
 use sip::InboundInvite;
 use timing::{Deadline, Duration, Instant};
 
-use crate::call::{Leg, Phase, Side};
+use crate::call::{Call, Leg, Party, Phase, Side};
 use crate::command::{Refusal, ServiceChange};
-use crate::fact::Fact;
+use crate::fact::{CallDirection, Fact};
 use crate::proving::Proven;
+use crate::setup::MOST_CALLS_OF_A_LINE;
 use crate::switch::{Switch, Timer};
 
 /// What a number that begins with a star asks for.
@@ -93,6 +95,12 @@ impl Switch {
     pub(crate) fn use_feature(&mut self, id: CallId, feature: Feature, now: Instant) {
         let dialled = self.calls.get(&id).filter(|call| call.diverted == 0);
         let user = dialled.and_then(|call| call.caller.user);
+        if let Feature::Pickup(number) = &feature {
+            if let Err(cause) = self.pick_up_with(id, number, now) {
+                self.end_call(id, cause, now);
+            }
+            return;
+        }
         let done = user.ok_or(Refusal::NoLine).and_then(|user| {
             let services = self.services.get(&user).cloned().unwrap_or_default();
             for change in changes(feature, services) {
@@ -111,44 +119,84 @@ impl Switch {
         self.timers.set(Timer::ServiceOver(id), Deadline::new(now + CONFIRMED_FOR, "confirmed"));
     }
 
-    /// A phone takes the call that rings for another one.
+    /// A phone takes the call that rings for another one. The others ring on until its sound is agreed on.
     pub(crate) fn pick_up(
         &mut self,
         invite: &InboundInvite,
         proven: &Proven,
-        call: CallId,
+        id: CallId,
         now: Instant,
     ) -> Result<(), EndCause> {
-        let line = self.directory.line(&proven.account).ok_or(EndCause::Forbidden)?.clone();
-        let inside = |call: &&crate::call::Call| call.phase == Phase::Ringing && call.outward.is_none();
-        let rings = self.calls.get(&call).filter(inside);
-        let caller = rings.ok_or(EndCause::UnknownNumber)?.caller.account.as_ref();
         invite.sdp.as_ref().ok_or(EndCause::NotAcceptable)?;
-        if caller == Some(&proven.account) {
-            return Err(EndCause::Forbidden);
+        self.codecs_of(invite)?;
+        self.may_pick_up(id, &proven.account)?;
+        if self.calls_of(&proven.account).count() >= MOST_CALLS_OF_A_LINE {
+            return Err(EndCause::Busy);
         }
         let leg_id = self.new_leg_id();
-        let phone = self.phone_on(invite.flow, proven);
-        let leg = Leg { phone, ..self.incoming_leg(call, Side::Callee, invite) };
+        let (phone, picks_up_for) = (self.phone_on(invite.flow, proven), Some(proven.account.clone()));
+        let leg = Leg { phone, picks_up_for, ..self.incoming_leg(id, Side::Callee, invite) };
         self.dialogs.insert(invite.dialog, leg_id);
         self.legs.insert(leg_id, leg);
-        let linked_id = self.calls.get(&call).map(|call| call.linked_id.clone()).unwrap_or_default();
-        let channel = self.new_channel_id(now);
-        self.leave_callee(call, EndCause::AnsweredElsewhere, now);
-        let Some(ringing) = self.calls.get_mut(&call) else { return Ok(()) };
-        let direction = crate::fact::CallDirection::Incoming;
-        ringing.callee = crate::call::Party::of_line(&line, linked_id, channel, direction);
-        ringing.callee.sip_call_id = Some(invite.sip_call_id.clone());
-        ringing.branches = vec![leg_id];
-        ringing.phase = Phase::Answering;
-        self.await_media(call, now);
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.branches.push(leg_id);
+        }
+        self.timers.set(Timer::NoAnswer(id), Deadline::new(now + self.config.ring_time, "no answer"));
         self.answer_leg(leg_id);
         Ok(())
     }
 
+    /// A user who has dialled the code by command, and whose phone is up, takes the call that rings there.
+    fn pick_up_with(&mut self, own: CallId, number: &PhoneNumber, now: Instant) -> Result<(), EndCause> {
+        let id = self.ringing_at(number).ok_or(EndCause::UnknownNumber)?;
+        let call = self.calls.get(&own).ok_or(EndCause::UnknownNumber)?;
+        let account = call.caller.account.clone().ok_or(EndCause::Forbidden)?;
+        let (leg_id, home) = (call.caller_leg, call.home);
+        let codec = call.codecs.first().copied().ok_or(EndCause::NotAcceptable)?;
+        self.may_pick_up(id, &account)?;
+        // the legs of one conversation live on one media worker
+        if self.calls.get(&id).is_none_or(|call| call.home != home) {
+            return Err(EndCause::Unavailable);
+        }
+        if let Some(leg) = self.legs.get_mut(&leg_id) {
+            (leg.call, leg.side, leg.picks_up_for) = (id, Side::Callee, Some(account));
+        }
+        self.end_call(own, EndCause::Normal, now);
+        self.picked_up(leg_id, codec, now);
+        Ok(())
+    }
+
+    fn may_pick_up(&self, id: CallId, account: &str) -> Result<(), EndCause> {
+        let inside = |call: &&Call| call.phase == Phase::Ringing && call.outward.is_none();
+        let call = self.calls.get(&id).filter(inside).ok_or(EndCause::UnknownNumber)?;
+        if call.caller.account.as_deref() == Some(account) { Err(EndCause::Forbidden) } else { Ok(()) }
+    }
+
+    /// The sound of who picks a call up is agreed on: it is his.
+    pub(crate) fn picked_up(&mut self, leg_id: LegId, codec: Codec, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        let (id, account, sip_call_id) = (leg.call, leg.picks_up_for.take(), leg.sip_call_id.clone());
+        let line = account.and_then(|account| self.directory.line(&account)).cloned();
+        let (Some(line), Some(call)) = (line, self.calls.get_mut(&id)) else {
+            return self.drop_leg(leg_id, EndCause::Unavailable, now);
+        };
+        call.branches.retain(|branch| *branch != leg_id);
+        let linked_id = call.linked_id.clone();
+        let channel = self.new_channel_id(now);
+        self.leave_callee(id, EndCause::AnsweredElsewhere, now);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        call.callee = Party::of_line(&line, linked_id, channel, CallDirection::Incoming);
+        call.callee.sip_call_id = sip_call_id;
+        call.branches = vec![leg_id];
+        call.phase = Phase::Answering;
+        call.is_other = true;
+        self.await_media(id, now);
+        self.agreed(leg_id, codec, now);
+    }
+
     /// The call that rings at that number.
     pub(crate) fn ringing_at(&self, number: &PhoneNumber) -> Option<CallId> {
-        let rings = |call: &&crate::call::Call| {
+        let rings = |call: &&Call| {
             call.phase == Phase::Ringing
                 && call.outward.is_none()
                 && call.callee.number.as_ref() == Some(number)

@@ -68,6 +68,9 @@ impl Switch {
         let (source, proven) = (remote, trunk.is_some());
         let way = Way { transport, remote, source, client, identity: None, proven, is_old: false };
         self.ways.insert(flow, way);
+        if let Some(trunk) = trunk {
+            self.trunk_is_back(trunk, flow, now);
+        }
     }
 
     /// Where a WebSocket comes from, by its address and by what trusted proxies say.
@@ -115,6 +118,7 @@ impl Switch {
             flow,
             target: String::new(),
             is_page: self.is_browser(flow),
+            picks_up_for: None,
             phone: None,
             trunk: None,
             sip_call_id: None,

@@ -205,12 +205,27 @@ impl Switch {
     /// One call has grown out of another: it counts for the same users, and lasts no longer.
     pub(crate) fn hand_over_tolls(&mut self, from: CallId, to: CallId, now: Instant) {
         let Some(old) = self.calls.get_mut(&from) else { return };
-        let (tolls, outward) = (std::mem::take(&mut old.tolls), old.outward.take());
+        // how it went out is no matter of the new one: who was called is its caller now
+        old.outward = None;
+        let tolls = std::mem::take(&mut old.tolls);
+        if let Some(new) = self.calls.get_mut(&to) {
+            new.tolls.extend(tolls);
+        }
+        let until = [from, to].into_iter().filter_map(|call| self.timers.deadline(&Timer::TooLong(call)));
+        let until = until.map(|deadline| deadline.at).min();
         self.timers.cancel(&Timer::TooLong(from));
-        let Some(new) = self.calls.get_mut(&to) else { return };
-        new.tolls.extend(tolls);
-        new.outward = outward.or(new.outward.take());
-        self.arm_time_limit(to, now);
+        if let Some(until) = until {
+            self.timers.set(Timer::TooLong(to), Deadline::new(until.max(now), TIME_LIMIT));
+        }
+    }
+
+    /// The same where who was called outside is still the one who is called.
+    pub(crate) fn hand_over_way(&mut self, from: CallId, to: CallId, now: Instant) {
+        let outward = self.calls.get_mut(&from).and_then(|call| call.outward.take());
+        self.hand_over_tolls(from, to, now);
+        if let Some(new) = self.calls.get_mut(&to) {
+            new.outward = outward;
+        }
     }
 
     /// From the answer on a call may last as long as its route says.
@@ -220,7 +235,7 @@ impl Switch {
             && let Some(longest) = outward.taken.as_ref().and_then(|attempt| attempt.longest)
         {
             let own = call.tolls.iter_mut().filter(|toll| Some(toll.ticket) == outward.ticket);
-            own.for_each(|toll| toll.until = Some(now + longest));
+            own.for_each(|toll| toll.until = toll.until.or(Some(now + longest)));
             if outward.ticket.is_none() {
                 // a trunk's caller counts for nobody, and has no more time for that
                 self.timers.set(Timer::TooLong(id), Deadline::new(now + longest, TIME_LIMIT));
@@ -278,7 +293,7 @@ impl Switch {
             let emergency = outward.outside.fare == Fare::Emergency;
             let Some(attempt) = outward.attempts.pop_front() else {
                 let cause = outward.failed.unwrap_or(EndCause::Overloaded);
-                return self.end_call(id, cause, now);
+                return self.callee_failed(id, cause, now);
             };
             let Some(flow) = self.trunks.flow(attempt.trunk) else { continue };
             let up = self.trunks.status(attempt.trunk) == TrunkStatus::Up;
@@ -377,8 +392,12 @@ impl Switch {
         if let (Some(trunk), EndedBy::Refused { status: status @ (401 | 407), .. }) = (leg.trunk, by) {
             self.facts.push_back(Fact::TrunkRefusedUs { trunk, status: Some(*status) });
         }
+        let outward = self.calls.get(&id).and_then(|call| call.outward.as_ref());
+        let is_emergency = outward.is_some_and(|outward| outward.outside.fare == Fare::Emergency);
         let tried = leg.trunk.is_some() && leg.side == Side::Callee && !leg.state.is_up();
         let may_help = match by {
+            // for help everybody is asked, unless somebody there is busy with it
+            EndedBy::Refused { status, .. } if is_emergency => !matches!(status, 486 | 600),
             EndedBy::Refused { status, .. } => speaks_of_the_trunk(*status),
             EndedBy::Timeout => true,
             _ => false,

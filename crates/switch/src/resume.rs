@@ -27,7 +27,10 @@ impl Switch {
             let Some(leg) = self.legs.get(&leg_id) else { continue };
             let talking = self.calls.get(&leg.call).is_some_and(|call| call.phase == Phase::Talking);
             if leg.replaces.is_none() && talking && leg.state.is_up() {
-                self.await_phone(leg_id, now);
+                match leg.trunk {
+                    Some(trunk) => self.keep_on_trunk(leg_id, trunk, now),
+                    None => self.await_phone(leg_id, now),
+                }
             } else {
                 let cause = cause_of_loss(leg);
                 if !self.trunk_refused(leg_id, &EndedBy::Timeout, now) {
@@ -47,9 +50,29 @@ impl Switch {
         self.timers.set(Timer::Orphaned(leg_id), deadline);
     }
 
-    /// A trunk can be reached again: its calls go on over the new flow.
+    /// A connection to a trunk is gone, which carriers close when they are idle: its call goes on by another one,
+    /// or without any as long as it is heard.
+    fn keep_on_trunk(&mut self, leg_id: LegId, trunk: TrunkId, now: Instant) {
+        let line = self.trunks.flow(trunk);
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        let (connected, dialog) = (leg.connected, leg.dialog);
+        match line {
+            Some(line) => {
+                leg.flow = line;
+                if let Some(dialog) = dialog {
+                    self.ua.rebind(dialog, line);
+                }
+            }
+            None if connected => drop(leg.lost_at.get_or_insert(now)),
+            None => self.await_phone(leg_id, now),
+        }
+    }
+
+    /// A trunk can be reached again: those of its calls that cannot go on over the new flow.
     pub(crate) fn trunk_is_back(&mut self, trunk: TrunkId, flow: FlowId, now: Instant) {
-        let its = self.legs.iter().filter(|(_, leg)| leg.trunk == Some(trunk) && leg.state.is_up());
+        let is_lost = |leg: &Leg| leg.lost_at.is_some() || !self.ways.contains_key(&leg.flow);
+        let its =
+            self.legs.iter().filter(|(_, leg)| leg.trunk == Some(trunk) && leg.state.is_up() && is_lost(leg));
         for leg in its.map(|(id, _)| *id).collect::<Vec<_>>() {
             let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| {
                 leg.flow = flow;
@@ -237,6 +260,9 @@ impl Switch {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         let (id, side, sip_call_id) = (leg.call, leg.side, leg.sip_call_id.clone());
         let Some(old) = leg.replaces.take() else { return };
+        let parked = self.legs.get(&old).is_some_and(|old| old.parked);
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        leg.parked = parked;
         if !leg.connected {
             let deadline = Deadline::new(now + SOUND_WITHIN, "sound did not come");
             self.timers.set(Timer::NoSound(leg_id), deadline);

@@ -188,7 +188,7 @@ impl Switch {
         if self.legs.get(&leg).is_some_and(|leg| leg.state.is_up()) {
             self.connect(id, now);
         } else {
-            self.answer_caller(id, Vec::new());
+            self.answer_caller(id, Vec::new(), now);
         }
     }
 
@@ -205,11 +205,11 @@ impl Switch {
         let others = self.calls_of(account).filter(|other| *other != id).count();
         let room = if services.call_waiting { MOST_CALLS_OF_A_LINE } else { 1 };
         if own_line || services.do_not_disturb || others >= room {
-            return self.end_call(id, EndCause::Busy, now);
+            return self.callee_failed(id, EndCause::Busy, now);
         }
         let bindings = self.registrar.bindings(account).to_vec();
         if bindings.is_empty() {
-            return self.end_call(id, EndCause::Unavailable, now);
+            return self.callee_failed(id, EndCause::Unavailable, now);
         }
         self.share_home(id, account);
         self.wait_for_answer(id, now);
@@ -362,6 +362,23 @@ impl Switch {
         }
     }
 
+    /// A call that begins at its caller's own phone lives where the one that he calls has a call already, so that the
+    /// two can come together.
+    pub(crate) fn live_with_callee(&mut self, id: CallId) {
+        let call = self.calls.get(&id).filter(|call| call.home == id);
+        let Some(Destination::Feature(Feature::Pickup(number))) = call.map(|call| &call.destination) else {
+            if let Some(Destination::Line(account)) = call.map(|call| call.destination.clone()) {
+                self.share_home(id, &account);
+            }
+            return;
+        };
+        let ringing = self.ringing_at(number).and_then(|ringing| self.calls.get(&ringing));
+        let Some(home) = ringing.map(|ringing| ringing.home) else { return };
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.home = home;
+        }
+    }
+
     /// The dialog of a caller who waits for his answer.
     pub(crate) fn waiting_caller(&self, id: CallId) -> Option<DialogId> {
         let leg = self.legs.get(&self.calls.get(&id)?.caller_leg)?;
@@ -397,21 +414,23 @@ impl Switch {
             (Side::Caller, _) if call.phase == Phase::Answering => self.connect(id, now),
             (Side::Caller, _) => self.place(id, now),
             (Side::Callee, Some(state)) if state.is_up() => self.connect(id, now),
-            (Side::Callee, Some(LegState::EarlyAnswered)) => self.answer_early_caller(id, now),
-            // media's answer for him is on its way
-            (Side::Callee, Some(LegState::EarlyAnswering)) => {}
-            (Side::Callee, _) => self.answer_caller(id, vec![codec]),
+            (Side::Callee, _) => self.answer_caller(id, vec![codec], now),
         }
     }
 
     /// Has the caller answered, with one of these codecs if he has one of them.
-    fn answer_caller(&mut self, id: CallId, wanted: Vec<Codec>) {
+    fn answer_caller(&mut self, id: CallId, wanted: Vec<Codec>, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if !wanted.is_empty() {
             call.codecs = wanted;
         }
-        let leg = call.caller_leg;
-        self.answer_leg(leg);
+        let caller = call.caller_leg;
+        match self.legs.get(&caller).map(|leg| leg.state) {
+            Some(LegState::EarlyAnswered) => self.answer_early_caller(id, now),
+            // media's answer for him is on its way
+            Some(LegState::EarlyAnswering) => {}
+            _ => self.answer_leg(caller),
+        }
     }
 
     /// Asks media for the answer to a phone's offer, or for an offer where it made none.
@@ -437,20 +456,17 @@ impl Switch {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.state = LegState::Up;
         let (id, dialog, side, replaces) = (leg.call, leg.dialog, leg.side, leg.replaces);
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        call.codecs = vec![codec];
-        let caller = call.caller_leg;
         // else he has just cancelled, and his `Ended` is on its way
         if dialog.is_none_or(|dialog| self.ua.answer(dialog, sdp, now).is_err()) {
             return;
         }
-        if replaces.is_some() {
-            self.take_over(leg_id, now);
-        } else if side == Side::Callee && !self.legs.get(&caller).is_some_and(|leg| leg.state.is_up()) {
-            self.answer_caller(id, Vec::new());
-        } else {
-            self.connect(id, now);
+        if replaces.is_none() && side == Side::Callee {
+            return self.picked_up(leg_id, codec, now);
         }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.codecs = vec![codec];
+        }
+        if replaces.is_some() { self.take_over(leg_id, now) } else { self.connect(id, now) }
     }
 
     /// Both sides are up: join them.
@@ -466,8 +482,13 @@ impl Switch {
         self.join_sound(id);
         self.timers.cancel(&Timer::NoAnswer(id));
         self.await_sound(id, now + SOUND_WITHIN);
-        self.tell_talking(id, Side::Caller);
-        self.tell_talking(id, Side::Callee);
+        let is_other = self.calls.get(&id).is_some_and(|call| call.is_other);
+        for side in [Side::Caller, Side::Callee] {
+            self.tell_talking(id, side);
+            if is_other {
+                self.tell_identity(id, side, now);
+            }
+        }
     }
 
     /// The phone that registered over `flow`.

@@ -5,7 +5,7 @@ use sip::digest::Algorithm;
 use sip::{DialogId, Event, FlowId, SubscriptionId, Transmit, Transport, UserAgent};
 use timing::{Deadline, Duration, Instant, Timers};
 
-use crate::call::{Call, Leg, Side};
+use crate::call::{Call, Leg, Phase, Side};
 use crate::command::{Command, Refusal};
 use crate::directory::Directory;
 use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
@@ -478,9 +478,11 @@ impl Switch {
     }
 
     fn give_up_ringing(&mut self, call: CallId, now: Instant) {
-        let ringing = self.calls.get(&call).is_some_and(|call| call.answered_at.is_none());
-        if ringing {
-            self.end_call(call, EndCause::NoAnswer, now);
+        match self.calls.get(&call).map(|call| call.phase) {
+            // the user's own phone does not answer
+            Some(Phase::CallingBack) => self.end_call(call, EndCause::NoAnswer, now),
+            Some(Phase::Ringing | Phase::Answering) => self.callee_failed(call, EndCause::NoAnswer, now),
+            Some(Phase::Talking) | None => {}
         }
     }
 }

@@ -199,7 +199,12 @@ impl Switch {
         let branches = callee.legs;
         let new = NewPair { caller, callee: callee.party, branches, destination, phase };
         self.pair(id, waiting.call, new, now);
-        self.hand_over_tolls(asked.call, id, now);
+        let called = asked.side == Side::Caller;
+        if called {
+            self.hand_over_way(asked.call, id, now)
+        } else {
+            self.hand_over_tolls(asked.call, id, now)
+        }
         if let Some(call) = self.calls.get_mut(&id) {
             call.payer = payer;
             call.recall = recall.filter(|_| phase == Phase::Ringing);
@@ -263,6 +268,7 @@ impl Switch {
             variables: old.variables.clone(),
             home: old.home,
             hops: old.hops,
+            is_other: true,
             ..Call::new(began, now)
         };
         self.begin(call);

@@ -500,9 +500,14 @@ impl Drop for World {
             self.switch.close_flow(flow, self.now);
         }
         let end = self.now + AFTERWARDS;
-        while let Some(wake) = self.switch.poll_timeout().filter(|wake| wake.at <= end) {
-            self.now = self.now.max(wake.at);
+        let a_moment = Duration::from_secs(1);
+        while self.switch.poll_timeout().is_some() || self.switch.calls() > 0 {
+            if self.now > end {
+                break;
+            }
+            self.now += a_moment;
             self.switch.handle_timeout(self.now);
+            self.plane.handle_timeout(self.now);
             self.collect();
             while self.switch.poll_transmit().is_some() {}
         }

@@ -84,7 +84,7 @@ impl Plan {
 
     /// The ways to a number, in the order in which they are to be tried.
     ///
-    /// An emergency number that no route names goes every way there is.
+    /// An emergency number goes every way there is, after those of a route that names it.
     pub fn attempts(&self, outside: &Outside, from: Origin) -> Vec<Attempt> {
         let number = outside.number.as_str();
         let open = |route: &&Route| match from {
@@ -93,18 +93,21 @@ impl Plan {
         };
         let fits = |route: &&Route| route.patterns.iter().any(|pattern| pattern.matches(number));
         let route = self.routes.iter().filter(open).find(fits);
+        let mut attempts: Vec<Attempt> = Vec::new();
         if let Some(route) = route {
             let trunks = route.trunks.iter().filter_map(|id| self.trunk(*id));
-            return trunks.map(|trunk| self.attempt(route, trunk, outside)).collect();
+            attempts.extend(trunks.map(|trunk| self.attempt(route, trunk, outside)));
         }
-        match (outside.fare, from) {
-            (Fare::Emergency, Origin::User(_)) => self
-                .trunks
-                .iter()
-                .map(|trunk| Attempt { trunk: trunk.id, number: number.to_owned(), longest: None })
-                .collect(),
-            _ => Vec::new(),
+        if outside.fare == Fare::Emergency && matches!(from, Origin::User(_)) {
+            let known: Vec<TrunkId> = attempts.iter().map(|attempt| attempt.trunk).collect();
+            let others = self.trunks.iter().filter(|trunk| !known.contains(&trunk.id));
+            attempts.extend(others.map(|trunk| Attempt {
+                trunk: trunk.id,
+                number: number.to_owned(),
+                longest: None,
+            }));
         }
+        attempts
     }
 
     /// Numbers change only here: in the form of the trunk first, then as the route says.
