@@ -58,3 +58,32 @@ fn after_an_announcement_the_call_may_go_on_to_somebody_else() {
     world.run_for(Duration::from_secs(1));
     assert!(world.hears("desk-alice", "bruno") && world.hears("bruno", "desk-alice"));
 }
+
+#[test]
+fn after_an_announcement_a_service_may_answer() {
+    let mut world = office();
+    let (user, to) = (world.user("carla"), "*55".parse().ok());
+    let change = ServiceChange::Busy(model::Forward { enabled: true, destination: to });
+    world.command(switch::Command::ChangeServices { user, change }).unwrap();
+    world.sip_phone_dials("desk-alice", "1003");
+    world.run_until(|world| world.sip_phone_rings("desk-carla"));
+    world.sip_phone_sounds_early("desk-carla");
+    world.run_until(|world| world.hears("desk-alice", "desk-carla"));
+    let (dialog, now) = (world.sip_phone("desk-carla").dialogs()[0], world.now);
+    world.sip_phone("desk-carla").agent.refuse(dialog, 486, None, now);
+    world.run_until(|world| world.hears("desk-alice", "desk-alice"));
+    assert!(world.sip_phone("desk-alice").established().is_some(), "and it is answered");
+}
+
+#[test]
+fn after_an_announcement_a_third_may_pick_the_call_up() {
+    let mut world = office();
+    world.sip_phone_dials("desk-alice", "1003");
+    world.run_until(|world| world.sip_phone_rings("desk-carla"));
+    world.sip_phone_sounds_early("desk-carla");
+    world.run_until(|world| world.hears("desk-alice", "desk-carla"));
+    world.dials("bruno", "*81003");
+    world.run_until(|world| world.hears("desk-alice", "bruno") && world.hears("bruno", "desk-alice"));
+    assert!(world.sip_phone("desk-alice").established().is_some(), "and it is answered");
+    assert!(world.sip_phone_rests("desk-carla"));
+}

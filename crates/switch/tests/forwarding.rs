@@ -1,5 +1,7 @@
 //! Calls that go elsewhere: forwards, do not disturb, call waiting, 3xx, pickup, and the codes for them.
 
+use std::collections::BTreeMap;
+
 use model::{EndCause, Forward};
 use softphone::{CallState, Command as PhoneCommand};
 use switch::{Command, Fact, Refusal, ServiceChange};
@@ -113,6 +115,29 @@ fn forwards_to_nowhere_and_to_oneself_are_refused() {
 }
 
 #[test]
+fn every_way_on_takes_one_hop() {
+    let mut world = office();
+    let hops = |world: &mut World| {
+        let invite = world.sip_phone("desk-carla").events.iter().rev().find_map(|event| match event {
+            sip::Event::Invite(invite) => Some(invite.max_forwards),
+            _ => None,
+        });
+        invite.expect("a call has come")
+    };
+    chooses(&mut world, "bruno", ServiceChange::Unconditional(to("1003"))).unwrap();
+    world.plugs_in_sip_phone("alice", 1);
+    for (dialled, left) in [("1003", 4), ("1002", 4)] {
+        let headers = vec![("Max-Forwards".to_owned(), "5".to_owned())];
+        let credentials = Some(testkit::credentials("desk-alice"));
+        let dialog = world.sip_phone_invites("desk-alice", dialled, credentials, headers, true);
+        world.run_until(|world| world.sip_phone_rings("desk-carla"));
+        assert_eq!(hops(&mut world), left, "{dialled}");
+        world.sip_phone_hangs_up("desk-alice", dialog);
+        world.run_until(|world| world.sip_phone_rests("desk-carla"));
+    }
+}
+
+#[test]
 fn a_second_call_rings_for_who_wants_it() {
     let mut world = office();
     world.dials("alice", "1002");
@@ -186,6 +211,34 @@ fn a_call_that_rings_elsewhere_is_picked_up() {
     assert_eq!(world.phone_facts("alice").last().unwrap().other_number, "1003");
     let again = world.sip_phone_dials("desk-carla", "*81002");
     assert_eq!(world.sip_phone("desk-carla").refusals().last(), Some(&Some(404)), "{again:?}");
+}
+
+#[test]
+fn a_call_is_picked_up_by_command_too() {
+    let mut world = office();
+    world.dials("alice", "1002");
+    world.run_until(|world| world.state("bruno") == Some(CallState::Ringing));
+    let (user, destination) = (world.user("carla"), "*81002".parse().unwrap());
+    world.command(Command::Dial { user, destination, variables: BTreeMap::new() }).unwrap();
+    world.run_until(|world| world.hears("alice", "desk-carla") && world.hears("desk-carla", "alice"));
+    assert_eq!(world.state("bruno"), None, "it rings there no more");
+}
+
+#[test]
+fn a_pickup_that_comes_to_nothing_leaves_the_call_ringing() {
+    for (with_offer, media_is_overloaded, status) in [(false, false, 488), (true, true, 503)] {
+        let mut world = office();
+        world.dials("alice", "1002");
+        world.run_until(|world| world.state("bruno") == Some(CallState::Ringing));
+        world.media_is_overloaded = media_is_overloaded;
+        let credentials = Some(testkit::credentials("desk-carla"));
+        world.sip_phone_invites("desk-carla", "*81002", credentials, Vec::new(), with_offer);
+        world.run_for(Duration::from_secs(1));
+        assert_eq!(world.sip_phone("desk-carla").refusals().last(), Some(&Some(status)));
+        world.media_is_overloaded = false;
+        world.acts("bruno", |call| PhoneCommand::Answer { call });
+        world.run_until(|world| world.hears("alice", "bruno") && world.hears("bruno", "alice"));
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Hold and resume, offers that come late, and keys.
 
 use softphone::{CallState, Command as PhoneCommand};
-use switch::{Command, PhoneAct, PhoneFactKind, Refusal};
+use switch::{Command, Fact, PhoneAct, PhoneFactKind, Refusal};
 use testkit::World;
 use timing::Duration;
 
@@ -44,6 +44,19 @@ fn a_desk_phone_is_held_by_command_for_it_takes_none_itself() {
     world.command(act(PhoneAct::ToggleHold)).unwrap();
     world.run_until(|world| world.hears("desk-alice", "bruno") && world.hears("bruno", "desk-alice"));
     assert_eq!(world.command(act(PhoneAct::ToggleMicrophone)), Err(Refusal::PhoneCannot));
+}
+
+#[test]
+fn a_page_is_asked_to_hold_also_while_its_connection_is_lost() {
+    let (mut world, _) = talking();
+    world.loses_socket("bruno");
+    world.server_notices();
+    let user = world.user("bruno");
+    let act = PhoneAct::ToggleHold;
+    world.command(Command::Phone { user, unique_id: None, act }).unwrap();
+    let asked = |fact: &Fact| matches!(fact, Fact::PhoneAct { user: whose, act: PhoneAct::ToggleHold, .. } if *whose == user);
+    assert!(world.facts.iter().any(asked), "the page does it itself, and shows it");
+    assert_eq!(world.told("bruno").last(), Some(&PhoneFactKind::Established), "nothing is held yet");
 }
 
 #[test]

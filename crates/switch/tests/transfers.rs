@@ -33,6 +33,16 @@ fn consult(world: &mut World, name: &str, number: &str) {
     world.command(Command::Consult { user, destination: number.parse().unwrap() }).unwrap();
 }
 
+/// Alice, who talks to Bruno, asks Carla something.
+fn consulting() -> World {
+    let mut world = talking();
+    consult(&mut world, "alice", "1003");
+    world.run_until(|world| world.state("carla") == Some(CallState::Ringing));
+    world.acts("carla", |call| PhoneCommand::Answer { call });
+    world.run_until(|world| world.hears("alice", "carla") && world.hears("carla", "alice"));
+    world
+}
+
 #[test]
 fn a_blind_transfer_lets_the_other_party_go_on_with_somebody_else() {
     for who in ["alice", "bruno"] {
@@ -71,6 +81,19 @@ fn a_transfer_that_nobody_takes_comes_back() {
     world.run_until(|world| world.state("alice") == Some(CallState::Ringing));
     world.acts("alice", |call| PhoneCommand::Answer { call });
     world.run_until(|world| world.hears("alice", "bruno") && world.hears("bruno", "alice"));
+}
+
+#[test]
+fn a_target_whose_phone_fails_gives_the_caller_back_too() {
+    for status in [500, 487, 404, 480] {
+        let mut world = talking();
+        let desk = world.plugs_in_sip_phone("dave", 4);
+        world.sip_phone(&desk).refuses = Some((status, Vec::new()));
+        direct(&mut world, "alice", "1004").unwrap();
+        world.run_until(|world| world.state("alice") == Some(CallState::Ringing));
+        world.acts("alice", |call| PhoneCommand::Answer { call });
+        world.run_until(|world| world.hears("alice", "bruno") && world.hears("bruno", "alice"));
+    }
 }
 
 #[test]
@@ -149,11 +172,7 @@ fn a_transfer_may_be_completed_while_the_target_rings() {
 
 #[test]
 fn completed_twice_it_is_completed_once() {
-    let mut world = talking();
-    consult(&mut world, "alice", "1003");
-    world.run_until(|world| world.state("carla") == Some(CallState::Ringing));
-    world.acts("carla", |call| PhoneCommand::Answer { call });
-    world.run_until(|world| world.hears("alice", "carla"));
+    let mut world = consulting();
     let user = world.user("alice");
     world.command(Command::CompleteTransfer { user }).unwrap();
     assert_eq!(world.command(Command::CompleteTransfer { user }), Err(Refusal::NoSuchCall));
@@ -162,11 +181,7 @@ fn completed_twice_it_is_completed_once() {
 
 #[test]
 fn the_target_hangs_up_as_the_transfer_is_completed() {
-    let mut world = talking();
-    consult(&mut world, "alice", "1003");
-    world.run_until(|world| world.state("carla") == Some(CallState::Ringing));
-    world.acts("carla", |call| PhoneCommand::Answer { call });
-    world.run_until(|world| world.hears("alice", "carla"));
+    let mut world = consulting();
     let call = world.browser("carla").calls()[0].id;
     world.at_once([("carla", PhoneCommand::HangUp { call })]);
     let user = world.user("alice");
@@ -178,11 +193,7 @@ fn the_target_hangs_up_as_the_transfer_is_completed() {
 
 #[test]
 fn two_calls_become_one_conversation_of_three() {
-    let mut world = talking();
-    consult(&mut world, "alice", "1003");
-    world.run_until(|world| world.state("carla") == Some(CallState::Ringing));
-    world.acts("carla", |call| PhoneCommand::Answer { call });
-    world.run_until(|world| world.hears("alice", "carla"));
+    let mut world = consulting();
     let user = world.user("alice");
     world.command(Command::Merge { user }).unwrap();
     // what is mixed is no longer what was said, packet by packet
@@ -206,6 +217,12 @@ fn desk_phones_talking() -> (World, DialogId) {
     (world, dialog)
 }
 
+/// How another phone would name a dialog of that one: its `Call-ID`, the other side's tag and its own.
+fn names(world: &mut World, phone: &str, dialog: DialogId) -> [String; 3] {
+    let info = world.sip_phone(phone).agent.dialog(dialog).unwrap().clone();
+    [info.sip_call_id, info.remote_tag.unwrap(), info.local_tag]
+}
+
 #[test]
 fn a_desk_phone_transfers_by_refer() {
     let (mut world, dialog) = desk_phones_talking();
@@ -225,13 +242,8 @@ fn a_desk_phone_transfers_by_refer_with_replaces() {
     world.run_until(|world| world.state("bruno") == Some(CallState::Ringing));
     world.acts("bruno", |call| PhoneCommand::Answer { call });
     world.run_until(|world| world.hears("desk-carla", "bruno"));
-    let info = world.sip_phone("desk-carla").agent.dialog(second).unwrap().clone();
-    let replaces = format!(
-        "{}%3Bto-tag%3D{}%3Bfrom-tag%3D{}",
-        info.sip_call_id,
-        info.remote_tag.unwrap(),
-        info.local_tag
-    );
+    let [call_id, to_tag, from_tag] = names(&mut world, "desk-carla", second);
+    let replaces = format!("{call_id}%3Bto-tag%3D{to_tag}%3Bfrom-tag%3D{from_tag}");
     world.sip_phone_refers("desk-carla", first, &format!("<sip:1002@default?Replaces={replaces}>"));
     world.run_until(|world| world.hears("bruno", "desk-dave") && world.hears("desk-dave", "bruno"));
     assert!(world.sip_phone("desk-carla").dialogs().is_empty());
@@ -240,19 +252,36 @@ fn a_desk_phone_transfers_by_refer_with_replaces() {
 #[test]
 fn nobody_refers_with_the_calls_of_others_or_to_nowhere() {
     let (mut world, dialog) = desk_phones_talking();
-    world.dials("alice", "1002");
+    let desk = world.plugs_in_sip_phone("alice", 1);
+    let others = world.sip_phone_dials(&desk, "1002");
     world.run_until(|world| world.state("bruno") == Some(CallState::Ringing));
     world.acts("bruno", |call| PhoneCommand::Answer { call });
-    world.run_until(|world| world.hears("alice", "bruno"));
-    let call_id = world.browser("bruno").calls()[0].sip_call_id.clone();
+    world.run_until(|world| world.hears(&desk, "bruno") && world.hears("bruno", &desk));
+    // somebody has overheard what names the call of the other two
+    let [call_id, to_tag, from_tag] = names(&mut world, &desk, others);
+    let undisturbed = |world: &World, why: &str| {
+        assert!(world.hears("desk-carla", "desk-dave") && world.hears("desk-dave", "desk-carla"), "{why}");
+        assert!(world.hears(&desk, "bruno") && world.hears("bruno", &desk), "{why}");
+    };
     for target in [
         "<sip:4711@default>".to_owned(),
         "<sip:x@evil.example>".to_owned(),
-        format!("<sip:1002@default?Replaces={}%3Bto-tag%3D1%3Bfrom-tag%3D2>", call_id.unwrap_or_default()),
+        format!("<sip:1002@default?Replaces={call_id}%3Bto-tag%3D{to_tag}%3Bfrom-tag%3D{from_tag}>"),
+        format!("<sip:1002@default?Replaces={call_id}%3Bto-tag%3D{from_tag}%3Bfrom-tag%3D{to_tag}>"),
     ] {
         world.sip_phone_refers("desk-carla", dialog, &target);
         world.run_for(Duration::from_secs(1));
-        assert!(world.hears("desk-carla", "desk-dave"), "{target}");
-        assert!(world.hears("alice", "bruno"), "{target}");
+        undisturbed(&world, &target);
+    }
+    for tags in
+        [format!("to-tag={to_tag};from-tag={from_tag}"), format!("to-tag={from_tag};from-tag={to_tag}")]
+    {
+        let replaces = vec![("Replaces".to_owned(), format!("{call_id};{tags}"))];
+        let credentials = Some(testkit::credentials("desk-carla"));
+        world.sip_phone_invites("desk-carla", "1002", credentials, replaces, true);
+        world.run_for(Duration::from_secs(1));
+        let refused = world.sip_phone("desk-carla").refusals().last().copied().flatten();
+        assert!(matches!(refused, Some(403 | 481)), "{tags}: {refused:?}");
+        undisturbed(&world, &tags);
     }
 }

@@ -124,6 +124,24 @@ fn who_hides_has_no_number() {
 }
 
 #[test]
+fn a_call_goes_on_when_its_carrier_closes_an_idle_connection() {
+    let mut world = site(plan());
+    world.sip_phone("desk-alice").picks_up = true;
+    world.carrier_brings("one", "+33611223344", "+33144500211", &[]);
+    world.run_until(|world| world.hears("desk-alice", "one") && world.hears("one", "desk-alice"));
+    world.disconnects("one");
+    // longer than a phone may be away
+    world.run_for(Duration::from_secs(100));
+    assert!(world.hears("desk-alice", "one") && world.hears("one", "desk-alice"));
+    world.connects(ONE, "one", 11);
+    let dialog = world.sip_phone("desk-alice").dialogs()[0];
+    world.sip_phone_hangs_up("desk-alice", dialog);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(causes(&world), [EndCause::Normal]);
+    assert!(world.sip_phone("one").dialogs().is_empty(), "the carrier was told by the new connection");
+}
+
+#[test]
 fn a_full_trunk_brings_no_more() {
     let mut plan = plan();
     plan.trunks[0].limits = Limits { at_once: Some(1), ..Limits::default() };

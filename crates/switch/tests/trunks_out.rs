@@ -210,6 +210,19 @@ fn help_is_called_whatever_stands_in_the_way() {
 }
 
 #[test]
+fn help_is_sought_by_every_trunk() {
+    for status in [403, 404, 480, 484, 488, 501, 603] {
+        let mut world = site(plan());
+        world.sip_phone("one").refuses = Some((status, Vec::new()));
+        world.sip_phone_dials("desk-alice", "112");
+        world.run_until(|world| world.sip_phone_rings("two"));
+        world.sip_phone_answers("two");
+        world.run_until(|world| world.hears("desk-alice", "two"));
+        assert_eq!(asked(&mut world, "one"), ["112"], "{status}");
+    }
+}
+
+#[test]
 fn a_call_lasts_no_longer_than_its_route_says() {
     let mut plan = plan();
     plan.routes[0].longest = Some(Duration::from_secs(60));
@@ -222,6 +235,35 @@ fn a_call_lasts_no_longer_than_its_route_says() {
     world.run_for(Duration::from_secs(2));
     assert_eq!(causes(&world), [EndCause::TimeLimit]);
     assert!(world.sip_phone("one").dialogs().is_empty());
+}
+
+#[test]
+fn a_transferred_call_counts_and_ends_as_before() {
+    let mut plan = plan();
+    plan.routes[0].longest = Some(Duration::from_secs(60));
+    plan.limits = Limits { at_once: Some(1), ..Limits::default() };
+    let mut world = site(plan);
+    world.sip_phone_dials("desk-alice", "0144509999");
+    world.run_until(|world| world.sip_phone_rings("one"));
+    world.sip_phone_answers("one");
+    world.run_for(Duration::from_secs(20));
+    let (user, destination) = (world.user("alice"), "1002".parse().unwrap());
+    world.command(switch::Command::DirectTransfer { user, destination }).unwrap();
+    world.run_until(|world| world.sip_phone_rings("desk-bruno"));
+    world.sip_phone_answers("desk-bruno");
+    world.run_until(|world| world.hears("desk-bruno", "one") && world.hears("one", "desk-bruno"));
+    assert_eq!(world.switch.calls_on_trunk(ONE), 1);
+    world.sip_phone_dials("desk-alice", "0144508888");
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(not_let_out(&world), [NotLet::Limited(Limited::AtOnce)], "alice still pays for the first one");
+    world.run_for(Duration::from_secs(36));
+    assert!(world.hears("desk-bruno", "one"));
+    world.run_for(Duration::from_secs(5));
+    assert_eq!(causes(&world).last(), Some(&EndCause::TimeLimit));
+    assert!(world.sip_phone("one").dialogs().is_empty());
+    assert_eq!(world.switch.calls_on_trunk(ONE), 0);
+    world.sip_phone_dials("desk-alice", "0144508888");
+    world.run_until(|world| world.sip_phone_rings("one"));
 }
 
 #[test]
