@@ -2,25 +2,10 @@ mod support;
 
 use media::{Codec, Direction, Fact, Order};
 use str0m::media::Direction as EngineDirection;
-use support::{ANY, Heard, World, leg, only};
+use support::{ANY, Heard, World, anna_and_bruno_talk, leg, only};
 use timing::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
-
-/// Anna calls, Bruno is called; their payload types for Opus differ.
-fn anna_and_bruno_talk() -> World {
-    let mut world = World::new();
-    world.add(1, 96);
-    world.add(2, 111);
-    world.call(1, ANY);
-    world.ring(2, only(Codec::Opus));
-    world.order(Order::Bridge { a: leg(1), b: leg(2) });
-    world.run_until_connected(&[1, 2]);
-    world.client(1).voice = Some((96, b"anna".to_vec()));
-    world.client(2).voice = Some((111, b"bruno".to_vec()));
-    world.run_for(SECOND);
-    world
-}
 
 fn is_unbroken(heard: &[Heard]) -> bool {
     heard.windows(2).all(|pair| pair[1].ssrc == pair[0].ssrc && pair[1].sequence == pair[0].sequence + 1)

@@ -6,7 +6,7 @@ use media::sdp::Unsupported;
 use media::{Codec, CodecPreference, Direction, Fact, Order, Sdes};
 use str0m::media::Direction as EngineDirection;
 use support::phone::{Packet, Phone, at, plain, sdp};
-use support::{ANY, Heard, World, leg, only};
+use support::{ANY, Heard, World, anna_and_bruno_talk, leg, only};
 use timing::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -14,16 +14,7 @@ const ANNA: &str = "203.0.113.1:4000";
 const BRUNO: &str = "203.0.113.2:5000";
 
 fn browsers_talk() -> World {
-    let mut world = World::new();
-    world.add(1, 96);
-    world.add(2, 111);
-    world.call(1, ANY);
-    world.ring(2, only(Codec::Opus));
-    world.order(Order::Bridge { a: leg(1), b: leg(2) });
-    world.run_until_connected(&[1, 2]);
-    world.client(1).voice = Some((96, b"anna".to_vec()));
-    world.client(2).voice = Some((111, b"bruno".to_vec()));
-    world.run_for(SECOND);
+    let mut world = anna_and_bruno_talk();
     world.facts.clear();
     world
 }

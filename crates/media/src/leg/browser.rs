@@ -19,7 +19,7 @@ use timing::{Duration, Instant};
 
 pub(crate) use engine::{Fresh, Shared};
 
-use super::keypad::{Keypad, Tone};
+use super::keypad::{Fate, Keypad, Tone};
 use super::reception::{Arrival, Reception};
 use super::splice::{self, Splice};
 use super::telephone_event::TelephoneEvents;
@@ -34,8 +34,6 @@ use sources::{Newcomer, Sources};
 const FIGURES_EVERY: Duration = Duration::from_secs(5);
 /// How often the above are looked at.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
-/// No codec of ours sends as much in one packet; more would not fit into one datagram with its overhead.
-const MAX_PAYLOAD: usize = 1300;
 /// RFC 8489 §5: class and method of what a check and its answer begin with.
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 const BINDING_SUCCESS: [u8; 2] = [0x01, 0x01];
@@ -161,13 +159,13 @@ impl Leg for BrowserLeg {
         if !self.hears() {
             return;
         }
-        if matches!(frame.content, Content::Events(_)) {
-            self.skip(frame);
-            self.keypad.take(frame, now);
-            return self.dial(now);
-        }
-        if self.keypad.is_down() || frame.payload.is_empty() || frame.payload.len() > MAX_PAYLOAD {
-            return self.skip(frame);
+        match self.keypad.sort(frame, now) {
+            Fate::Sent => {}
+            Fate::Skipped => return self.skip(frame),
+            Fate::Pressed => {
+                self.skip(frame);
+                return self.dial(now);
+            }
         }
         let Some(number) = self.number(frame.content) else {
             tracing::trace!(content = ?frame.content, "not negotiated");

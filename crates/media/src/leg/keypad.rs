@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use timing::{Duration, Instant};
 
 use super::telephone_event::TelephoneEvents;
+use crate::codec::Content;
 use crate::leg::Frame;
 
 /// Packets of an event follow each other as those of speech do.
@@ -21,6 +22,8 @@ const MOST_WAITING: usize = 32;
 /// RFC 4733 §2.5.2.3: -10 dBm0, what telephones send.
 const VOLUME: u8 = 10;
 const END: u8 = 0x80;
+/// No codec of ours sends as much in one packet; more would not fit into one datagram with its overhead.
+const MAX_PAYLOAD: usize = 1300;
 
 /// Makes fresh trains of telephone events from what another leg received, whatever shape that was in.
 #[derive(Debug, Default)]
@@ -59,7 +62,28 @@ impl Tone {
     }
 }
 
+/// What becomes of a frame of another leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It is of a key, which is pressed here anew.
+    Pressed,
+    /// It is left out.
+    Skipped,
+    /// It is sent.
+    Sent,
+}
+
 impl Keypad {
+    /// Sorts the frames of another leg: those of keys it takes, and speech waits while a key is down.
+    pub(crate) fn sort(&mut self, frame: &Frame, now: Instant) -> Fate {
+        if matches!(frame.content, Content::Events(_)) {
+            self.take(frame, now);
+            return Fate::Pressed;
+        }
+        let fits = (1..=MAX_PAYLOAD).contains(&frame.payload.len());
+        if self.is_down() || !fits { Fate::Skipped } else { Fate::Sent }
+    }
+
     /// Takes a packet of another leg's telephone events.
     pub(crate) fn take(&mut self, frame: &Frame, now: Instant) {
         let key = self.presses.handle_payload(frame.ssrc, frame.timestamp, &frame.payload, now);

@@ -16,7 +16,7 @@ use timing::{Duration, Instant};
 pub(crate) use negotiate::Setup;
 pub(crate) use path::{Policy, Reach};
 
-use super::keypad::Keypad;
+use super::keypad::{Fate, Keypad};
 use super::splice;
 use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
@@ -40,8 +40,6 @@ const FIGURES_EVERY: Duration = Duration::from_secs(5);
 const WATCH_EVERY: Duration = Duration::from_secs(1);
 /// How long after a negotiation the peer may turn out to send from elsewhere than it said.
 const LATCH_WITHIN: Duration = Duration::from_secs(3);
-/// No codec of ours sends as much in one packet; more would not fit into one datagram with its overhead.
-const MAX_PAYLOAD: usize = 1300;
 
 /// One phone, or whatever speaks plain RTP.
 pub(crate) struct RtpLeg {
@@ -146,13 +144,13 @@ impl Leg for RtpLeg {
         if !self.hears() {
             return;
         }
-        if matches!(frame.content, Content::Events(_)) {
-            self.skip(frame);
-            self.keypad.take(frame, now);
-            return self.dial(now);
-        }
-        if self.keypad.is_down() || frame.payload.is_empty() || frame.payload.len() > MAX_PAYLOAD {
-            return self.skip(frame);
+        match self.keypad.sort(frame, now) {
+            Fate::Sent => {}
+            Fate::Skipped => return self.skip(frame),
+            Fate::Pressed => {
+                self.skip(frame);
+                return self.dial(now);
+            }
         }
         let Some(payload_type) = self.payload_type(frame.content) else {
             tracing::trace!(content = ?frame.content, "not negotiated");

@@ -208,7 +208,7 @@ impl Plane {
 
 fn read(offer: &str, codecs: &CodecPreference, secure: Sdes) -> Result<PlainAudio, Unsupported> {
     let audio = PlainAudio::find(&Description::parse(offer)?, secure)?;
-    codecs.choose(&audio.codecs()).ok_or(Unsupported::NoCommonCodec)?;
+    codecs.choose(&audio.payloads.codecs()).ok_or(Unsupported::NoCommonCodec)?;
     Ok(audio)
 }
 

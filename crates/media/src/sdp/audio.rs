@@ -1,7 +1,6 @@
 use std::fmt::Write as _;
 
-use super::gate::payload_attribute;
-use super::{Description, Direction, MediaSection, Unsupported};
+use super::{Description, Direction, MediaSection, Payload, Payloads, Unsupported};
 use crate::codec::{Codec, Content};
 
 /// DTLS-SRTP, and what older stacks call it.
@@ -9,13 +8,6 @@ const PROFILES: [&str; 4] = ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF
 const AUDIO_LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 /// What the engine keeps of a mid; a longer one is replaced on the way in and restored on the way out.
 const ENGINE_MID_LEN: usize = 16;
-
-/// A payload type and what it stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Payload {
-    pub(crate) number: u8,
-    pub(crate) usage: Content,
-}
 
 /// The one audio stream of a description that we can serve, checked to be DTLS-SRTP.
 #[derive(Clone, Debug)]
@@ -26,7 +18,7 @@ pub(crate) struct Audio {
     pub(crate) direction: Direction,
     pub(crate) ufrag: String,
     pub(crate) fingerprint: String,
-    pub(crate) payloads: Vec<Payload>,
+    pub(crate) payloads: Payloads,
     password: String,
     setup: &'static str,
     /// The id of the one header extension that we use, where the peer has it.
@@ -79,34 +71,9 @@ impl Audio {
             password: password.to_owned(),
             fingerprint,
             setup,
-            payloads: payloads(media)?,
+            payloads: Payloads::of(media)?,
             audio_level: audio_level(description, media),
         })
-    }
-
-    /// The codecs that we know, in the peer's order.
-    pub(crate) fn codecs(&self) -> Vec<Codec> {
-        let mut codecs = Vec::new();
-        for payload in &self.payloads {
-            if let Content::Audio(codec) = payload.usage
-                && !codecs.contains(&codec)
-            {
-                codecs.push(codec);
-            }
-        }
-        codecs
-    }
-
-    /// The payload types to use for `codec`: its own, and that of the events on the same clock.
-    ///
-    /// Chromium beside Opus takes the lowest event clock on offer and then miscounts its length, so that only
-    /// the codec's own clock is ever answered.
-    pub(crate) fn payloads_for(&self, codec: Codec) -> Vec<Payload> {
-        let first = |usage| self.payloads.iter().find(|payload| payload.usage == usage).copied();
-        [first(Content::Audio(codec)), first(Content::Events(codec.clock_rate()))]
-            .into_iter()
-            .flatten()
-            .collect()
     }
 
     /// The mid under which the engine knows this stream: the peer's, if the engine can spell it.
@@ -185,36 +152,6 @@ impl<'a> Description<'a> {
     }
 }
 
-/// The formats of an m-line that we know, in its order.
-pub(super) fn payloads(media: &MediaSection<'_>) -> Result<Vec<Payload>, Unsupported> {
-    let mut named = Vec::new();
-    for rtpmap in media.values("rtpmap") {
-        named.push(payload_attribute(rtpmap)?);
-    }
-    let mut payloads = Vec::new();
-    for format in &media.formats {
-        let (number, _) = payload_attribute(format)?;
-        // on one port with RTCP these cannot be told from its packet types (RFC 5761 §4)
-        if (64..96).contains(&number) {
-            continue;
-        }
-        let usage = match named.iter().find(|(named, _)| *named == number) {
-            Some((_, encoding)) => usage(encoding.trim()),
-            None => Codec::from_static_payload_type(number).map(Content::Audio),
-        };
-        payloads.extend(usage.map(|usage| Payload { number, usage }));
-    }
-    Ok(payloads)
-}
-
-fn usage(encoding: &str) -> Option<Content> {
-    let events = encoding.to_ascii_lowercase();
-    match events.strip_prefix("telephone-event/") {
-        Some(rate) => rate.split('/').next()?.parse().ok().map(Content::Events),
-        None => Codec::from_rtpmap(encoding).map(Content::Audio),
-    }
-}
-
 /// The id of the audio level in the one-byte form (RFC 6464, RFC 8285 §4.2).
 fn audio_level(description: &Description<'_>, media: &MediaSection<'_>) -> Option<u8> {
     description.values_for(media, "extmap").into_iter().find_map(|extmap| {
@@ -276,8 +213,8 @@ mod tests {
     fn what_the_engine_needs_is_there_whatever_the_peer_left_out() {
         for sample in samples::ALL {
             let audio = find(sample).expect("a sample");
-            let codec = audio.codecs()[0];
-            let sdp = audio.for_engine(audio.engine_mid(), &audio.payloads_for(codec));
+            let codec = audio.payloads.codecs()[0];
+            let sdp = audio.for_engine(audio.engine_mid(), &audio.payloads.with(codec));
             let mid = audio.engine_mid();
             for line in [
                 format!("a=group:BUNDLE {mid}"),
@@ -299,24 +236,24 @@ mod tests {
     fn only_events_on_the_codecs_own_clock_are_used() {
         let audio = find(samples::CHROMIUM).expect("a sample");
         let numbers =
-            |codec| audio.payloads_for(codec).iter().map(|payload| payload.number).collect::<Vec<_>>();
+            |codec| audio.payloads.with(codec).iter().map(|payload| payload.number).collect::<Vec<_>>();
         assert_eq!(numbers(Codec::Opus), [111, 110]);
         assert_eq!(numbers(Codec::Pcmu), [0, 126]);
         let firefox = find(samples::FIREFOX).expect("a sample");
-        assert_eq!(firefox.payloads_for(Codec::Opus).len(), 1, "8000 beside Opus is not answered");
+        assert_eq!(firefox.payloads.with(Codec::Opus).len(), 1, "8000 beside Opus is not answered");
     }
 
     #[test]
     fn event_ranges_are_rewritten_to_what_the_engine_understands() {
         let audio = find(samples::SIPML5).expect("a sample");
-        let sdp = audio.for_engine("0", &audio.payloads_for(Codec::Pcma));
+        let sdp = audio.for_engine("0", &audio.payloads.with(Codec::Pcma));
         assert!(sdp.contains("a=fmtp:126 0-16\r\n"), "{sdp}");
     }
 
     #[test]
     fn the_audio_level_keeps_its_id_and_all_other_extensions_are_dropped() {
         let audio = find(samples::FIREFOX).expect("a sample");
-        let sdp = audio.for_engine("0", &audio.payloads_for(Codec::Opus));
+        let sdp = audio.for_engine("0", &audio.payloads.with(Codec::Opus));
         assert!(sdp.contains(&format!("a=extmap:1 {AUDIO_LEVEL_URI}\r\n")), "{sdp}");
         assert_eq!(sdp.matches("a=extmap").count(), 1, "{sdp}");
     }

@@ -11,15 +11,17 @@ mod audio;
 mod crypto;
 mod dress;
 mod gate;
+mod payloads;
 mod plain;
 mod unsupported;
 
 use std::fmt;
 
-pub(crate) use audio::{Audio, Payload};
+pub(crate) use audio::Audio;
 pub(crate) use crypto::Crypto;
 pub(crate) use dress::{Dress, Layout, Origin};
 pub(crate) use gate::{Description, MediaSection};
+pub(crate) use payloads::{Payload, Payloads};
 pub(crate) use plain::{PlainAudio, PlainStream, Profile, plain_payloads};
 pub use unsupported::Unsupported;
 
@@ -97,7 +99,7 @@ impl fmt::Display for Direction {
 /// # Errors
 /// [`Unsupported`] when the description could not be taken as an offer or answer of a browser leg.
 pub fn offered_codecs(sdp: &str) -> Result<Vec<Codec>, Unsupported> {
-    Ok(Audio::find(&Description::parse(sdp)?)?.codecs())
+    Ok(Audio::find(&Description::parse(sdp)?)?.payloads.codecs())
 }
 
 /// The audio codecs of a description that we know and that a plain leg could carry, in its writer's order.
@@ -106,7 +108,7 @@ pub fn offered_codecs(sdp: &str) -> Result<Vec<Codec>, Unsupported> {
 /// [`Unsupported`] when the description could not be taken as an offer or answer of a plain leg that is
 /// `secure` to this degree.
 pub fn plain_offered_codecs(sdp: &str, secure: Sdes) -> Result<Vec<Codec>, Unsupported> {
-    Ok(PlainAudio::find(&Description::parse(sdp)?, secure)?.codecs())
+    Ok(PlainAudio::find(&Description::parse(sdp)?, secure)?.payloads.codecs())
 }
 
 /// The direction of the audio stream, as written by the peer; `sendrecv` where nothing is said.

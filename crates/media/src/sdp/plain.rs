@@ -1,9 +1,8 @@
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
-use super::audio::payloads;
 use super::dress::{address, connection};
-use super::{Crypto, Description, Direction, MediaSection, Origin, Payload, Unsupported};
+use super::{Crypto, Description, Direction, MediaSection, Origin, Payload, Payloads, Unsupported};
 use crate::codec::{Codec, Content};
 use crate::order::Sdes;
 
@@ -54,7 +53,7 @@ pub(crate) struct PlainAudio {
     pub(crate) mux: bool,
     /// With a hold by an address of zeros in it (RFC 3264 §8.4).
     pub(crate) direction: Direction,
-    pub(crate) payloads: Vec<Payload>,
+    pub(crate) payloads: Payloads,
     /// Keys that we can use; empty where the stream shall stay unprotected.
     pub(crate) crypto: Vec<Crypto>,
     /// An answer's other m-lines, refused; `None` in the place of this stream.
@@ -97,33 +96,10 @@ impl PlainAudio {
             rtcp: named_rtcp.or_else(next_port),
             mux: media.has_flag("rtcp-mux"),
             direction: with_hold(description.direction_of(media), held),
-            payloads: payloads(media)?,
+            payloads: Payloads::of(media)?,
             crypto,
             sections: sections(description, index),
         })
-    }
-
-    /// The codecs that we know, in the peer's order.
-    pub(crate) fn codecs(&self) -> Vec<Codec> {
-        let mut codecs = Vec::new();
-        for payload in &self.payloads {
-            if let Content::Audio(codec) = payload.usage
-                && !codecs.contains(&codec)
-            {
-                codecs.push(codec);
-            }
-        }
-        codecs
-    }
-
-    /// The payload types to use for `codec`: its own, and that of the events on its clock, with which they
-    /// share their timestamps (RFC 4733 §2.1).
-    pub(crate) fn payloads_for(&self, codec: Codec) -> Vec<Payload> {
-        let first = |usage| self.payloads.iter().find(|payload| payload.usage == usage).copied();
-        [first(Content::Audio(codec)), first(Content::Events(codec.clock_rate()))]
-            .into_iter()
-            .flatten()
-            .collect()
     }
 
     /// Its m-lines, to be written into descriptions of ours: `None` in the place of the audio stream.

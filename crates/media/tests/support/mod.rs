@@ -413,3 +413,18 @@ pub const ANY: CodecPreference = CodecPreference::Any;
 pub fn only(codec: Codec) -> CodecPreference {
     CodecPreference::Only(vec![codec])
 }
+
+/// Anna calls by 1, Bruno is called by 2; their payload types for Opus differ, and they hear each other.
+pub fn anna_and_bruno_talk() -> World {
+    let mut world = World::new();
+    world.add(1, 96);
+    world.add(2, 111);
+    world.call(1, ANY);
+    world.ring(2, only(Codec::Opus));
+    world.order(Order::Bridge { a: leg(1), b: leg(2) });
+    world.run_until_connected(&[1, 2]);
+    world.client(1).voice = Some((96, b"anna".to_vec()));
+    world.client(2).voice = Some((111, b"bruno".to_vec()));
+    world.run_for(Duration::from_secs(1));
+    world
+}

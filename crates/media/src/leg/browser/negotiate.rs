@@ -39,8 +39,8 @@ impl BrowserLeg {
     ) -> Result<(BrowserLeg, String), Unsupported> {
         let description = Description::parse(offer)?;
         let audio = Audio::find(&description)?;
-        let codec = codecs.choose(&audio.codecs()).ok_or(Unsupported::NoCommonCodec)?;
-        let payloads = audio.payloads_for(codec);
+        let codec = codecs.choose(&audio.payloads.codecs()).ok_or(Unsupported::NoCommonCodec)?;
+        let payloads = audio.payloads.with(codec);
         let mut rtc = shared.engine(fresh, &payloads, now);
         let mid = Mid::from(audio.engine_mid());
         let answer = take_offer(&mut rtc, &audio.for_engine(audio.engine_mid(), &payloads))?;
@@ -154,7 +154,7 @@ impl BrowserLeg {
             offered.codecs.contains(codec) && payloads.iter().any(|payload| payload.usage == usage)
         };
         // the answerer's first is what it will send (RFC 3264 §6.1)
-        let codec = audio.codecs().into_iter().find(accepted).ok_or(Unsupported::NoCommonCodec)?;
+        let codec = audio.payloads.codecs().into_iter().find(accepted).ok_or(Unsupported::NoCommonCodec)?;
         // an answer goes no further than the offer (RFC 3264 §6.1)
         let direction = audio.direction.within(offered.direction.mirrored());
         let settled = Settled::of(&audio, codec, direction);
@@ -213,7 +213,7 @@ impl BrowserLeg {
         if audio.mid.is_some() && self.layout.mid().is_some() && audio.mid.as_deref() != self.layout.mid() {
             return Err(Unsupported::OutOfOrder { what: "the audio stream changed its mid" });
         }
-        let payloads = audio.payloads_for(codec);
+        let payloads = audio.payloads.with(codec);
         let Some(first) = payloads.first().filter(|first| first.usage == Content::Audio(codec)) else {
             return Err(Unsupported::NoCommonCodec);
         };

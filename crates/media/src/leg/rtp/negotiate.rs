@@ -40,7 +40,7 @@ impl RtpLeg {
         codecs: &CodecPreference,
         now: Instant,
     ) -> Result<(RtpLeg, String), Unsupported> {
-        let codec = codecs.choose(&audio.codecs()).ok_or(Unsupported::NoCommonCodec)?;
+        let codec = codecs.choose(&audio.payloads.codecs()).ok_or(Unsupported::NoCommonCodec)?;
         let nothing = Offer {
             codecs: vec![],
             payloads: vec![],
@@ -163,7 +163,7 @@ impl RtpLeg {
             return Err(Unsupported::AnswerMismatch { what: "profile" });
         }
         // the answerer's first is what it will send (RFC 3264 §6.1)
-        let codec = audio.codecs().into_iter().find(|codec| offered.codecs.contains(codec));
+        let codec = audio.payloads.codecs().into_iter().find(|codec| offered.codecs.contains(codec));
         let codec = codec.ok_or(Unsupported::NoCommonCodec)?;
         let protection = match audio.crypto.as_slice() {
             [] => None,
@@ -180,7 +180,7 @@ impl RtpLeg {
             return Err(Unsupported::Protection { what: "it was protected before" });
         }
         let (payloads, direction) = (offered.payloads.clone(), offered.direction);
-        let sends = audio.payloads_for(codec);
+        let sends = audio.payloads.with(codec);
         let wanted = |payload: &Payload| sends.iter().any(|sent| sent.usage == payload.usage);
         let mut receives: Vec<Payload> = payloads.iter().copied().filter(wanted).collect();
         // some send by their own numbers instead of those we offered
@@ -210,7 +210,8 @@ impl RtpLeg {
         let in_use = agreed.codec;
         let secure = if protection.is_some() { Sdes::Required } else { self.secure };
         let audio = PlainAudio::find(&Description::parse(offer)?, secure)?;
-        let codec = self.codecs.keeping(in_use).choose(&audio.codecs()).ok_or(Unsupported::NoCommonCodec)?;
+        let codec =
+            self.codecs.keeping(in_use).choose(&audio.payloads.codecs()).ok_or(Unsupported::NoCommonCodec)?;
         let answer = self.answer(fresh, &audio, codec, now);
         let agreed = self.agreed().ok_or(Unsupported::OutOfOrder { what: "nothing was settled" })?;
         self.interrupt_after_negotiation(now);
@@ -232,7 +233,7 @@ impl RtpLeg {
         if protection != before {
             self.protect(fresh, protection);
         }
-        self.sends = audio.payloads_for(codec);
+        self.sends = audio.payloads.with(codec);
         self.receives.clone_from(&self.sends);
         self.mux = audio.mux;
         let agreed = self.settle(audio, codec, protection, Direction::SendRecv, now);

@@ -37,7 +37,7 @@ fn address(text: &str) -> Option<SocketAddr> {
 fn answered(sdp: &str, secure: Sdes, codec: Codec) -> String {
     let audio = find(sdp, secure).expect("an offer");
     let origin = Origin { id: 5, version: 1, address: address("203.0.113.7:20000").expect("an address") };
-    let payloads = audio.payloads_for(codec);
+    let payloads = audio.payloads.with(codec);
     let crypto = &audio.crypto[..audio.crypto.len().min(1)];
     let stream = PlainStream {
         origin: &origin,
@@ -60,7 +60,7 @@ fn what_exchanges_and_phones_offer_is_read() {
         (RTPENGINE, &[Pcma, Pcmu], "198.51.100.4:30010", "198.51.100.4:30010", true),
     ] {
         let audio = find(sdp, Optional).expect("an offer");
-        assert_eq!(audio.codecs(), codecs);
+        assert_eq!(audio.payloads.codecs(), codecs);
         assert_eq!((audio.rtp, audio.rtcp, audio.mux), (address(rtp), address(rtcp), mux), "{sdp}");
         assert_eq!(audio.direction, Direction::SendRecv);
     }
@@ -180,6 +180,6 @@ fn our_offer_has_events_on_every_clock_in_use() {
     ] {
         assert!(sdp.lines().any(|known| known == line), "{line} missing in\n{sdp}");
     }
-    assert_eq!(find(&sdp, Never).expect("our own offer").codecs(), Codec::ALL);
+    assert_eq!(find(&sdp, Never).expect("our own offer").payloads.codecs(), Codec::ALL);
     assert_eq!(plain_payloads(&[Codec::Pcmu], &[]).len(), 2);
 }
