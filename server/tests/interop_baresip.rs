@@ -7,7 +7,8 @@ mod common;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use common::peers::{Account, Baresip, assert_tone, is_tone};
+use common::baresip::{Account, Baresip};
+use common::tone::{assert_tone, is_tone};
 use common::{Server, demo, folder};
 use server::config::Digests;
 use server::signalling::Listening;

@@ -6,7 +6,7 @@ mod common;
 
 use std::net::SocketAddr;
 
-use common::peers::{Role, Sipp, plays};
+use common::sipp::{Role, Sipp, plays};
 use common::{Server, demo, folder};
 use server::config::{Config, Digests};
 

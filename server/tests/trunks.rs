@@ -6,13 +6,13 @@
 mod common;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use common::peer::{Peer, Sound, Stream, Wire};
 use common::phone::PATIENCE;
-use common::tools::{Tool, answers, free_pair, free_port};
+use common::sipp::{Role, Sipp, plays};
+use common::tools::{Tool, answers, free_port};
 use common::{Server, demo, folder};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::pem::PemObject as _;
@@ -37,7 +37,7 @@ async fn started(settings: &str, change: impl FnOnce(&mut Config)) -> (tempfile:
     config.numbers = outside.numbers;
     let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
     (config.sip.udp, config.sip.tcp) = (Some(vec![anywhere]), Some(vec![anywhere]));
-    let first = free_pair();
+    let first = free_port();
     config.media.rtp_ports = format!("{}-{}", first, (u32::from(first) + 99).min(65_535)).parse().unwrap();
     change(&mut config);
     (dir, Server::start(config).await)
@@ -279,21 +279,8 @@ async fn a_peer_that_comes_by_tls_is_a_trunk_by_its_certificate_alone() {
     }
 }
 
-#[tokio::test]
-async fn sipp_is_a_carrier_and_its_sound_comes_back() {
-    let (socket, carrier, sound_port) =
-        (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port(), free_pair().to_string());
-    let pbx = socket.local_addr().unwrap().port();
-    let settings = transit(pbx, carrier, "transport = \"udp\"\noptions_seconds = 0\ncodecs = [\"pcmu\"]");
-    let dir = tempfile::tempdir().unwrap();
-    let port = carrier.to_string();
-    let arguments = ["-sn", "uas", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
-    let sipp =
-        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
-    let (_dir, server) = started(&settings, |_| ()).await;
-    let mut peer = udp_peer(socket).await;
-    peer.run_for(Duration::from_millis(300)).await;
-    stands(&server, "carrier", true).await;
+/// A call of the peer's goes out by the other trunk to sipp, which sends its sound back.
+async fn hears_itself_by_the_carrier(peer: &mut Peer, sipp: Sipp) {
     let sound = Sound::new().await;
     let dialog = peer.call("+33144509999", &sound);
     let there = peer.answered(dialog).await;
@@ -301,7 +288,31 @@ async fn sipp_is_a_carrier_and_its_sound_comes_back() {
     assert!(heard > HEARD, "{heard}");
     peer.hang_up(dialog);
     peer.run_for(Duration::from_millis(500)).await;
-    sipp.succeeds(dir.path()).await;
+    sipp.played();
+}
+
+/// sipp as a carrier that takes calls for that server, or for the proxy between.
+fn carrier(port: u16) -> Sipp {
+    let role = Role { port, echoes: true, ..Role::of("carrier") };
+    Sipp::waiting("carrier", &role, ([127, 0, 0, 1], 9).into())
+}
+
+/// sipp as somebody outside who calls the echo test from that port.
+fn somebody(port: u16) -> Role {
+    Role { port, calls: "+33144500219", ..Role::of("+33611223344") }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sipp_is_a_carrier_and_its_sound_comes_back() {
+    let (socket, port) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port());
+    let pbx = socket.local_addr().unwrap().port();
+    let settings = transit(pbx, port, "transport = \"udp\"\noptions_seconds = 0\ncodecs = [\"pcmu\"]");
+    let sipp = carrier(port);
+    let (_dir, server) = started(&settings, |_| ()).await;
+    let mut peer = udp_peer(socket).await;
+    peer.run_for(Duration::from_millis(300)).await;
+    stands(&server, "carrier", true).await;
+    hears_itself_by_the_carrier(&mut peer, sipp).await;
 }
 
 /// A server that knows calls from this UDP port of this machine as a trunk's.
@@ -310,185 +321,22 @@ async fn known_by_address(port: u16) -> (tempfile::TempDir, Server) {
     started(&(trunk("by address", port, rest) + ECHO), |_| ()).await
 }
 
-fn sipp_calls(dir: &Path, server: SocketAddr, port: u16, transport: &str, number: &str) -> Tool {
-    let (server, port) = (server.to_string(), port.to_string());
-    let (sound, arguments) =
-        (free_pair().to_string(), ["-sn", "uac", "-s", number, "-i", "127.0.0.1", "-p", &port]);
-    let more = ["-mp", &sound, "-t", transport, "-m", "1", "-d", "500", "-nostdin", "-trace_msg", &server];
-    Tool::start("sipp", dir, &[&arguments[..], &more[..]].concat())
-}
-
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sipp_calls_one_of_our_numbers_from_an_address_that_is_known() {
-    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let port = free_port();
     let (_home, server) = known_by_address(port).await;
-    let sip = server.running.sip.clone();
-    sipp_calls(dir.path(), sip.udp[0], port, "u1", "+33144500219").succeeds(dir.path()).await;
+    plays("outside", &somebody(port), server.running.sip.udp[0]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn sipp_from_elsewhere_is_asked_who_it_is() {
-    let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
+    let port = free_port();
     let (_home, server) = known_by_address(port).await;
-    let scenario = dir.path().join("refused.xml");
-    std::fs::write(&scenario, REFUSED).unwrap();
     let sip = server.running.sip.clone();
     // from another port, and from the right one by another transport
-    for (from, transport, to) in [(free_port(), "u1", sip.udp[0]), (port, "t1", sip.tcp[0])] {
-        let (to, from) = (to.to_string(), from.to_string());
-        let scenario = scenario.to_str().unwrap();
-        let arguments = ["-sf", scenario, "-s", "+33144500219", "-i", "127.0.0.1", "-p", &from];
-        let sipp = Tool::start(
-            "sipp",
-            dir.path(),
-            &[&arguments[..], &["-t", transport, "-m", "1", "-nostdin", &to]].concat(),
-        );
-        sipp.succeeds(dir.path()).await;
-    }
+    plays("stranger", &somebody(free_port()), sip.udp[0]);
+    plays("stranger", &Role { tcp: true, ..somebody(port) }, sip.tcp[0]);
 }
-
-/// An INVITE that must be answered 401, and nothing else.
-const REFUSED: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<scenario name="refused">
-  <send retrans="500"><![CDATA[
-INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:sipp@[local_ip]:[local_port]>;tag=[call_number]
-To: <sip:[service]@[remote_ip]:[remote_port]>
-Call-ID: [call_id]
-CSeq: 1 INVITE
-Contact: <sip:sipp@[local_ip]:[local_port]>
-Max-Forwards: 70
-Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=- 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [local_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0
-]]></send>
-  <recv response="100" optional="true"/>
-  <recv response="401"/>
-  <send><![CDATA[
-ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:sipp@[local_ip]:[local_port]>;tag=[call_number]
-To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
-Call-ID: [call_id]
-CSeq: 1 ACK
-Max-Forwards: 70
-Content-Length: 0
-
-]]></send>
-</scenario>
-"#;
-
-/// As sipp's own `uas`, but for the route set, which that leaves out.
-const BEHIND_A_PROXY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<scenario name="behind a proxy">
-  <recv request="INVITE"/>
-  <send><![CDATA[
-SIP/2.0 180 Ringing
-[last_Via:]
-[last_Record-Route:]
-[last_From:]
-[last_To:];tag=[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:[local_ip]:[local_port]>
-Content-Length: 0
-
-]]></send>
-  <send retrans="500"><![CDATA[
-SIP/2.0 200 OK
-[last_Via:]
-[last_Record-Route:]
-[last_From:]
-[last_To:];tag=[call_number]
-[last_Call-ID:]
-[last_CSeq:]
-Contact: <sip:[local_ip]:[local_port]>
-Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=- 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [media_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0
-a=rtpmap:0 PCMU/8000
-]]></send>
-  <recv request="ACK"/>
-  <recv request="BYE"/>
-  <send><![CDATA[
-SIP/2.0 200 OK
-[last_Via:]
-[last_From:]
-[last_To:]
-[last_Call-ID:]
-[last_CSeq:]
-Content-Length: 0
-
-]]></send>
-</scenario>
-"#;
-
-/// As sipp's own `uac`, with the same difference.
-const THROUGH_A_PROXY: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
-<scenario name="through a proxy">
-  <send retrans="500"><![CDATA[
-INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
-To: <sip:[service]@[remote_ip]:[remote_port]>
-Call-ID: [call_id]
-CSeq: 1 INVITE
-Contact: <sip:sipp@[local_ip]:[local_port]>
-Max-Forwards: 70
-Content-Type: application/sdp
-Content-Length: [len]
-
-v=0
-o=- 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [local_ip]
-t=0 0
-m=audio [media_port] RTP/AVP 0
-]]></send>
-  <recv response="100" optional="true"/>
-  <recv response="180" optional="true"/>
-  <recv response="200" rrs="true"/>
-  <send><![CDATA[
-ACK [next_url] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-[routes]
-From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
-To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
-Call-ID: [call_id]
-CSeq: 1 ACK
-Max-Forwards: 70
-Content-Length: 0
-
-]]></send>
-  <pause milliseconds="500"/>
-  <send retrans="500"><![CDATA[
-BYE [next_url] SIP/2.0
-Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
-[routes]
-From: <sip:+33611223344@[local_ip]:[local_port]>;tag=[call_number]
-To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]
-Call-ID: [call_id]
-CSeq: 2 BYE
-Max-Forwards: 70
-Content-Length: 0
-
-]]></send>
-  <recv response="200"/>
-</scenario>
-"#;
 
 /// Kamailio: takes the registration of `acc7` with a password, passes calls from it on to sipp, and calls to it from
 /// sipp on to where it has registered; it stays in the way of both (Record-Route).
@@ -502,7 +350,8 @@ impl Kamailio {
     async fn start(carrier: u16) -> Kamailio {
         let (dir, port) = (tempfile::tempdir().unwrap(), free_port());
         let config = dir.path().join("kamailio.cfg");
-        let script = KAMAILIO.replace("PORT", &port.to_string()).replace("CARRIER", &carrier.to_string());
+        let script = include_str!("kamailio/registrar.cfg");
+        let script = script.replace("PORT", &port.to_string()).replace("CARRIER", &carrier.to_string());
         std::fs::write(&config, script).unwrap();
         let (config, run) = (config.to_str().unwrap().to_owned(), dir.path().to_str().unwrap().to_owned());
         let arguments = ["-f", &config, "-DD", "-E", "-Y", &run, "-m", "32", "-M", "4", "-n", "1"];
@@ -512,102 +361,31 @@ impl Kamailio {
     }
 }
 
-const KAMAILIO: &str = r#"
-debug=1
-log_stderror=yes
-fork=yes
-children=1
-auto_aliases=no
-disable_tcp=yes
-listen=udp:127.0.0.1:PORT
-loadmodule "pv.so"
-loadmodule "tm.so"
-loadmodule "tmx.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "maxfwd.so"
-loadmodule "siputils.so"
-loadmodule "textops.so"
-loadmodule "usrloc.so"
-loadmodule "registrar.so"
-loadmodule "auth.so"
-modparam("usrloc", "db_mode", 0)
-modparam("rr", "enable_full_lr", 1)
-request_route {
-    if (!mf_process_maxfwd_header("10")) { sl_send_reply("483", "Too Many Hops"); exit; }
-    if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
-    if (has_totag()) {
-        if (loose_route()) { t_relay(); exit; }
-        if (is_method("ACK")) { if (t_check_trans()) { t_relay(); } exit; }
-        sl_send_reply("404", "Not Here");
-        exit;
-    }
-    if (is_method("OPTIONS")) { sl_send_reply("200", "OK"); exit; }
-    if (is_method("REGISTER")) {
-        if (!pv_www_authenticate("kamailio.test", "secret", "0")) { www_challenge("kamailio.test", "1"); exit; }
-        save("location");
-        exit;
-    }
-    if (!is_method("INVITE")) { sl_send_reply("405", "Method Not Allowed"); exit; }
-    record_route();
-    if ($sp == CARRIER) {
-        $ru = "sip:acc7@127.0.0.1";
-        if (!lookup("location")) { sl_send_reply("480", "Not Registered"); exit; }
-        t_relay();
-        exit;
-    }
-    if (!pv_proxy_authenticate("kamailio.test", "secret", "0")) { proxy_challenge("kamailio.test", "1"); exit; }
-    consume_credentials();
-    $du = "sip:127.0.0.1:CARRIER";
-    t_relay();
-}
-"#;
-
 const AT_KAMAILIO: &str = "transport = \"udp\"\nregister = true\nuser = \"acc7\"\npassword = \"secret\"\n\
                            realm = \"kamailio.test\"\ncodecs = [\"pcmu\"]";
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn kamailio_registers_us_and_carries_our_calls_to_sipp() {
-    let (socket, carrier, sound_port) =
-        (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port(), free_pair().to_string());
-    let kamailio = Kamailio::start(carrier).await;
-    let dir = tempfile::tempdir().unwrap();
-    let port = carrier.to_string();
-    let scenario = dir.path().join("behind.xml");
-    std::fs::write(&scenario, BEHIND_A_PROXY).unwrap();
-    let scenario = scenario.to_str().unwrap();
-    let arguments = ["-sf", scenario, "-i", "127.0.0.1", "-mi", "127.0.0.1", "-mp", &sound_port, "-p", &port];
-    let sipp =
-        Tool::start("sipp", dir.path(), &[&arguments[..], &["-rtp_echo", "-m", "1", "-nostdin"]].concat());
+    let (socket, port) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port());
+    let kamailio = Kamailio::start(port).await;
+    let sipp = carrier(port);
     let settings = transit(socket.local_addr().unwrap().port(), kamailio.port, AT_KAMAILIO);
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;
     peer.run_for(Duration::from_millis(500)).await;
     stands(&server, "carrier", true).await;
-    let sound = Sound::new().await;
-    let dialog = peer.call("+33144509999", &sound);
-    let there = peer.answered(dialog).await;
-    let (heard, ()) = tokio::join!(sound.tone_heard(there), peer.run_for(Duration::from_millis(1_900)));
-    assert!(heard > HEARD, "{heard}");
-    peer.hang_up(dialog);
-    peer.run_for(Duration::from_millis(500)).await;
-    sipp.succeeds(dir.path()).await;
+    hears_itself_by_the_carrier(&mut peer, sipp).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn kamailio_brings_us_calls_of_sipp_by_our_registration() {
-    let (carrier, dir) = (free_port(), tempfile::tempdir().unwrap());
-    let kamailio = Kamailio::start(carrier).await;
+    let port = free_port();
+    let kamailio = Kamailio::start(port).await;
     let settings = trunk("registrar", kamailio.port, AT_KAMAILIO) + ECHO;
     let (_home, server) = started(&settings, |_| ()).await;
     stands(&server, "registrar", true).await;
-    let scenario = dir.path().join("through.xml");
-    std::fs::write(&scenario, THROUGH_A_PROXY).unwrap();
-    let (proxy, from) = (format!("127.0.0.1:{}", kamailio.port), carrier.to_string());
     // the proxy calls our account; which number was dialled stands in To
-    let arguments = ["-sf", scenario.to_str().unwrap(), "-s", "+33144500219", "-i", "127.0.0.1", "-p", &from];
-    let more = ["-m", "1", "-nostdin", "-trace_msg", &proxy];
-    Tool::start("sipp", dir.path(), &[&arguments[..], &more].concat()).succeeds(dir.path()).await;
+    plays("outside", &somebody(port), ([127, 0, 0, 1], kamailio.port).into());
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+pub mod baresip;
 pub mod peer;
-pub mod peers;
 pub mod phone;
 pub mod program;
+pub mod sipp;
+pub mod tone;
 pub mod tools;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -13,6 +13,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::phone::PATIENCE;
+use super::tone;
 
 const FLOW: FlowId = FlowId(1);
 
@@ -215,10 +216,8 @@ impl Sound {
         let mut ticks = tokio::time::interval(Duration::from_millis(20));
         for packet in 0_u32..100 {
             ticks.tick().await;
-            let samples = (0..160).map(|at| {
-                let at = f64::from(packet * 160 + at);
-                encode(((at * TONE * std::f64::consts::TAU / RATE).sin() * 8_000.0) as i16)
-            });
+            let samples =
+                (0..160).map(|at| encode((tone::sample(packet * 160 + at, RATE, TONE) * 8_000.0) as i16));
             let mut bytes = vec![0x80, 0];
             bytes.extend((packet as u16).to_be_bytes());
             bytes.extend((packet * 160).to_be_bytes());
@@ -233,25 +232,8 @@ impl Sound {
             }
         }
         assert!(heard.len() > 4_000, "{} samples came", heard.len());
-        share_of_tone(&heard)
+        tone::share(&heard, RATE, TONE)
     }
-}
-
-/// How much of the energy is at the tone's frequency, from 0 to 1 (Goertzel).
-fn share_of_tone(samples: &[f64]) -> f64 {
-    // in pieces, since a packet may be missing between two
-    let shares = samples.chunks_exact(400).map(|piece| {
-        let coefficient = 2.0 * (TONE * std::f64::consts::TAU / RATE).cos();
-        let (mut one, mut two) = (0.0, 0.0);
-        for sample in piece {
-            (two, one) = (one, sample + coefficient * one - two);
-        }
-        let power = one * one + two * two - coefficient * one * two;
-        let energy: f64 = piece.iter().map(|sample| sample * sample).sum();
-        if energy == 0.0 { 0.0 } else { 2.0 * power / (energy * piece.len() as f64) }
-    });
-    let shares: Vec<f64> = shares.collect();
-    shares.iter().sum::<f64>() / shares.len() as f64
 }
 
 /// G.711 µ-law.
@@ -267,19 +249,4 @@ fn decode(byte: u8) -> i16 {
     let byte = !byte;
     let magnitude = ((i32::from(byte & 0x0f) << 3) + 132) << ((byte >> 4) & 7);
     (if byte & 0x80 == 0 { magnitude - 132 } else { 132 - magnitude }) as i16
-}
-
-#[test]
-fn the_tone_is_told_from_noise() {
-    let tone: Vec<f64> = (0..4_000)
-        .map(|at| {
-            f64::from(decode(encode(
-                ((f64::from(at) * TONE * std::f64::consts::TAU / RATE).sin() * 8_000.0) as i16,
-            )))
-        })
-        .collect();
-    assert!(share_of_tone(&tone) > 0.95, "{}", share_of_tone(&tone));
-    let noise: Vec<f64> =
-        (0..4_000_u32).map(|at| f64::from((at.wrapping_mul(2_654_435_761) >> 16) as i16)).collect();
-    assert!(share_of_tone(&noise) < 0.1, "{}", share_of_tone(&noise));
 }

@@ -1,8 +1,9 @@
-//! Peers of other makes: sipp and Kamailio, which the test machine must have.
+//! Programs of others, as child processes of a test. The test machine must have them.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use super::phone::PATIENCE;
@@ -10,12 +11,12 @@ use super::phone::PATIENCE;
 /// A program that ends with its test.
 pub struct Tool {
     child: Child,
-    name: &'static str,
 }
 
 impl Tool {
-    pub fn start(name: &'static str, dir: &Path, arguments: &[&str]) -> Tool {
-        let log = std::fs::File::create(dir.join(format!("{name}.log"))).unwrap();
+    /// Starts a program in `dir`; what it prints is in `log` there.
+    pub fn start(name: &str, dir: &Path, arguments: &[&str]) -> Tool {
+        let log = File::create(dir.join("log")).unwrap();
         let child = Command::new(name)
             .args(arguments)
             .current_dir(dir)
@@ -25,26 +26,12 @@ impl Tool {
             .stderr(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{name} is needed for this test: {error}"));
-        Tool { child, name }
+        Tool { child }
     }
 
-    /// Waits until it has ended, which it must do well.
-    pub async fn succeeds(mut self, dir: &Path) {
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                let log = std::fs::read_to_string(dir.join(format!("{}.log", self.name))).unwrap_or_default();
-                let trace = std::fs::read_dir(dir).unwrap().filter_map(Result::ok);
-                let trace: String = trace
-                    .filter(|file| file.file_name().to_string_lossy().ends_with("_messages.log"))
-                    .filter_map(|file| std::fs::read_to_string(file.path()).ok())
-                    .collect();
-                assert!(status.success(), "{} says {status}:\n{log}\n{trace}", self.name);
-                return;
-            }
-            assert!(Instant::now() < end, "{} does not end", self.name);
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+    /// Waits for its end.
+    pub fn ended(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 }
 
@@ -55,16 +42,24 @@ impl Drop for Tool {
     }
 }
 
-/// A UDP port that nobody uses at the moment.
-pub fn free_port() -> u16 {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Waits, with patience, for what a program of others does in its own time.
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < Duration::from_secs(60), "in vain: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
-/// An even one whose neighbour is free too, for RTP.
-pub fn free_pair() -> u16 {
+/// An even port of this machine that is free for UDP and TCP, with the next one: for SIP, or for RTP and RTCP.
+pub fn free_port() -> u16 {
+    let is_free = |port: u16| {
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+            && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+    };
     loop {
-        let port = free_port();
-        if port.is_multiple_of(2) && UdpSocket::bind(("127.0.0.1", port + 1)).is_ok() {
+        let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        if port.is_multiple_of(2) && is_free(port) && is_free(port + 1) {
             return port;
         }
     }
