@@ -17,6 +17,7 @@
 //! Left to others: who may log in (`server`), what the CTI wire looks like (`gateway`), sound (`media`).
 #![warn(missing_docs)]
 
+mod answering;
 mod audit;
 mod call;
 mod command;

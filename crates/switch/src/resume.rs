@@ -5,11 +5,11 @@ use model::{CallId, EndCause, LegId};
 use sip::{DialogId, EndedBy, FlowId};
 use timing::{Deadline, Duration, Instant};
 
+use crate::answering::SOUND_WITHIN;
 use crate::call::{Leg, Phase, Side};
 use crate::flows::Offers;
 use crate::proving::Proven;
 use crate::registrar::{Binding, Bound};
-use crate::setup::SOUND_WITHIN;
 use crate::switch::{Switch, Timer};
 use crate::trunk::TrunkId;
 

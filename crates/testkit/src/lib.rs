@@ -20,6 +20,7 @@ mod browser;
 mod carrier;
 mod desk_phone;
 mod peer;
+mod senses;
 mod sip_phone;
 mod world;
 

@@ -3,7 +3,11 @@
 use std::f64::consts::TAU;
 
 use audio_codec::{CodecType, create_decoder, create_encoder};
-use media::Codec;
+use media::{Codec, Fact, Sdes};
+use timing::Duration;
+
+use super::phone::{Packet, Phone, at, packet, plain, sdp};
+use super::{Heard, World, only};
 
 /// Says one tone without end.
 pub struct Mouth {
@@ -104,4 +108,77 @@ pub fn level_of(samples: &[i16], pitch: f64, codec: Codec) -> f64 {
 pub fn loudness(samples: &[i16]) -> f64 {
     let power: f64 = samples.iter().map(|sample| (f64::from(*sample) / 32_768.0).powi(2)).sum();
     10.0 * (power / samples.len().max(1) as f64).max(1e-12).log10()
+}
+
+pub fn number(codec: Codec) -> u8 {
+    match codec {
+        Codec::Opus => 111,
+        Codec::G722 => 9,
+        Codec::Pcmu => 0,
+        Codec::Pcma => 8,
+    }
+}
+
+/// A phone that knows one codec.
+pub fn phone(world: &mut World, leg: u64, address: &str, codec: Codec) -> Phone {
+    let more = if codec == Codec::Opus { "a=rtpmap:111 opus/48000/2\r\n" } else { "" };
+    let offer = sdp(at(address), more).replace("RTP/AVP 0", &format!("RTP/AVP {}", number(codec)));
+    let style = plain(Sdes::Never, &at(address).ip().to_string());
+    let (phone, _) = world.phone_offers(leg, address, style, &offer);
+    world.facts.retain(|fact| !matches!(fact, Fact::AnswerMade { .. }));
+    phone
+}
+
+pub fn world() -> World {
+    World::with_ports(20_000..=20_199)
+}
+
+/// A connected browser, client and leg of one number.
+pub fn browser(world: &mut World, number: u16, codec: Codec) {
+    world.add_with(number, |config| {
+        use str0m::format::{Codec as EngineCodec, FormatParams};
+        use str0m::media::Frequency;
+        let codecs = config.codec_config();
+        codecs.enable_opus(true, false);
+        codecs.enable_pcmu(true, false);
+        let events = FormatParams::parse_line("0-16");
+        codecs.add_config(101.into(), None, EngineCodec::Tele, Frequency::FORTY_EIGHT_KHZ, None, events);
+        let events = FormatParams::parse_line("0-16");
+        codecs.add_config(102.into(), None, EngineCodec::Tele, Frequency::EIGHT_KHZ, None, events);
+    });
+    world.call(number, only(codec));
+    world.run_until_connected(&[number]);
+}
+
+pub fn is_unbroken(heard: &[Packet]) -> bool {
+    let follows = |pair: &[Packet]| pair[1].sequence == pair[0].sequence.wrapping_add(1);
+    heard.windows(2).all(|pair| follows(pair) && pair[1].ssrc == pair[0].ssrc)
+}
+
+pub fn is_whole(heard: &[Heard]) -> bool {
+    heard.windows(2).all(|pair| pair[1].sequence == pair[0].sequence + 1 && pair[1].ssrc == pair[0].ssrc)
+}
+
+pub fn at_phone(codec: Codec, packets: &[Packet]) -> Vec<i16> {
+    let sound = packets.iter().filter(|packet| packet.payload_type == number(codec));
+    listen(codec, sound.map(|packet| packet.payload.as_slice()))
+}
+
+pub fn at_browser(codec: Codec, packets: &[Heard]) -> Vec<i16> {
+    let sound = packets.iter().filter(|packet| ![101, 102].contains(&packet.payload_type));
+    listen(codec, sound.map(|packet| packet.payload.as_slice()))
+}
+
+/// Lets phones speak for a while, and browsers meanwhile.
+pub fn talk(world: &mut World, steps: usize, phones: &mut [(&mut Phone, Codec, &mut Mouth)]) {
+    for _ in 0..steps {
+        for (phone, codec, mouth) in phones.iter_mut() {
+            let payload = mouth.say();
+            let bytes = packet(number(*codec), phone.sequence, phone.timestamp, phone.ssrc, &payload);
+            phone.sequence = phone.sequence.wrapping_add(1);
+            phone.timestamp = phone.timestamp.wrapping_add(mouth.ticks());
+            world.deliver_to(phone.address, phone.server, &bytes);
+        }
+        world.run_for(Duration::from_millis(20));
+    }
 }

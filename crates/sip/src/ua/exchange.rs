@@ -1,6 +1,7 @@
 //! Flows and the transactions on them (RFC 3261 §17, RFC 6026): what is below dialogs and registrations.
 
 mod naming;
+mod timers;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -328,7 +329,7 @@ impl Exchange {
         }
         self.wakes.cancel(&Wake::Unanswered(id));
         for timer in Timer::ALL {
-            self.wakes.cancel(&Wake::Transaction(id, timer_place(timer)));
+            self.wakes.cancel(&Wake::Transaction(id, timers::place(timer)));
         }
     }
 
@@ -446,17 +447,17 @@ impl Exchange {
                 }
                 Output::SetTimer { timer, after } if after.is_zero() => at_once.push(timer),
                 Output::SetTimer { timer, after } => {
-                    let wake = Wake::Transaction(id, timer_place(timer));
-                    self.wakes.set(wake, Deadline::new(now + after, timer_name(timer)));
+                    let wake = Wake::Transaction(id, timers::place(timer));
+                    self.wakes.set(wake, Deadline::new(now + after, timers::name(timer)));
                 }
-                Output::ClearTimer(timer) => self.wakes.cancel(&Wake::Transaction(id, timer_place(timer))),
+                Output::ClearTimer(timer) => self.wakes.cancel(&Wake::Transaction(id, timers::place(timer))),
                 Output::ToTu(event) => happenings.extend(self.happening(id, *event)),
                 Output::Terminated(_) => self.drop_transaction(id),
                 _ => {}
             }
         }
         for timer in at_once {
-            happenings.extend(self.handle_timer(id, timer_place(timer), now));
+            happenings.extend(self.handle_timer(id, timers::place(timer), now));
         }
         happenings
     }
@@ -475,27 +476,5 @@ impl Exchange {
             // Timer H: the refusal of an INVITE was not acknowledged, and the dialog is long over.
             _ => return None,
         })
-    }
-}
-
-fn timer_place(timer: Timer) -> u8 {
-    Timer::ALL.iter().position(|t| *t == timer).and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
-}
-
-fn timer_name(timer: Timer) -> &'static str {
-    match timer {
-        Timer::A => "Timer A",
-        Timer::B => "Timer B",
-        Timer::D => "Timer D",
-        Timer::E => "Timer E",
-        Timer::F => "Timer F",
-        Timer::G => "Timer G",
-        Timer::H => "Timer H",
-        Timer::I => "Timer I",
-        Timer::J => "Timer J",
-        Timer::K => "Timer K",
-        Timer::L => "Timer L",
-        Timer::M => "Timer M",
-        Timer::Trying100 => "100 Trying",
     }
 }
