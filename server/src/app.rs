@@ -122,8 +122,8 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (signalling, cti, echo_tests) =
         engines::start(&config, store.clone(), kept.clone(), nonce_secret, plan, clock, &shutdown).await?;
     let (sip, ports) = signalling::listen(&config, tls.as_ref(), &signalling, &callers, clock, &shutdown)?;
-    outside::connect(connections, &ports, |dns, ports| House {
-        ports,
+    outside::connect(connections, |dns| House {
+        ports: ports.clone(),
         dns,
         signalling: signalling.clone(),
         clock,

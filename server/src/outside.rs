@@ -16,7 +16,7 @@ use switch::{
 use crate::config::{
     self, CodecName, Config, Dtmf, IdentifyBy, NumberPattern, Ringing, Srtp, TrunkTransport,
 };
-use crate::signalling::{Callers, Connection, House, SystemDns, Trust, UdpPort, UdpPorts, keep_trunk};
+use crate::signalling::{Callers, Connection, House, SystemDns, Trust, keep_trunk};
 
 /// The number of the echo test.
 const ECHO: &str = "*55";
@@ -83,27 +83,13 @@ pub async fn read(config: &Config, store: &dyn Store) -> anyhow::Result<Outside>
 }
 
 /// Keeps all trunks connected until the server stops.
-///
-/// By UDP two trunks to one host cannot be told apart on one socket of ours, so that each but the first has its own.
-pub fn connect(
-    connections: Vec<Connection>,
-    ports: &UdpPorts,
-    house: impl Fn(Arc<SystemDns>, Vec<UdpPort>) -> House,
-) {
+pub fn connect(connections: Vec<Connection>, house: impl Fn(Arc<SystemDns>) -> House) {
     if connections.is_empty() {
         return;
     }
     let dns = Arc::new(SystemDns::new());
-    let mut hosts = BTreeSet::new();
     for connection in connections {
-        let by_udp = matches!(connection.transport, None | Some(Transport::Udp));
-        let is_first = by_udp && hosts.insert(connection.host.clone());
-        let ports = match by_udp {
-            true if is_first && !ports.shared.is_empty() => ports.shared.clone(),
-            true => ports.own.open(),
-            false => Vec::new(),
-        };
-        tokio::spawn(keep_trunk(connection, house(dns.clone(), ports)));
+        tokio::spawn(keep_trunk(connection, house(dns.clone())));
     }
 }
 

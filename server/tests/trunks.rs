@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +21,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use server::config::Config;
 use sip::Transport;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 /// A tone that came through is nearly all there is.
@@ -110,8 +111,52 @@ async fn a_trunk_by_udp_needs_no_listening_socket() {
     let settings =
         trunk("own socket", port, &format!("{BY_ADDRESS}\nstun = true\nkeep_alive_seconds = 1")) + ECHO;
     let (_dir, _server) = started(&settings, |config| config.sip.udp = Some(Vec::new())).await;
+    let mut buffer = [0; 2_000];
+    let (_, ours) = timeout(PATIENCE, socket.peek_from(&mut buffer)).await.expect("it is asked").unwrap();
     let mut peer = udp_peer(socket).await;
     hears_itself(&mut peer).await;
+    // which is no way in for anybody else
+    let stranger = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    stranger.send_to(options(stranger.local_addr().unwrap()).as_bytes(), ours).await.unwrap();
+    assert!(timeout(Duration::from_secs(1), stranger.recv_from(&mut buffer)).await.is_err());
+    hears_itself(&mut peer).await;
+}
+
+fn options(from: SocketAddr) -> String {
+    format!(
+        "OPTIONS sip:hotdesk SIP/2.0\r\nVia: SIP/2.0/UDP {from};rport;branch=z9hG4bKwho\r\nMax-Forwards: 70\r\n\
+         From: <sip:who@{from}>;tag=1\r\nTo: <sip:hotdesk>\r\nCall-ID: who-{from}\r\nCSeq: 1 OPTIONS\r\n\
+         Content-Length: 0\r\n\r\n"
+    )
+}
+
+#[tokio::test]
+async fn two_trunks_at_one_address_have_a_socket_each() {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = socket.local_addr().unwrap().port();
+    let rest = "transport = \"udp\"\noptions_seconds = 1";
+    let (_dir, server) = started(&(trunk("one", port, rest) + &trunk("two", port, rest)), |_| ()).await;
+    let asked_by = tokio::spawn(async move {
+        let (mut asked_by, mut buffer) = (BTreeMap::<_, u32>::new(), [0; 2_000]);
+        let end = tokio::time::Instant::now() + Duration::from_secs(4);
+        while let Ok(heard) = timeout_at(end, socket.recv_from(&mut buffer)).await {
+            let (length, from) = heard.unwrap();
+            *asked_by.entry(from).or_default() += 1;
+            let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let echoed = |line: &&str| {
+                ["Via:", "From:", "To:", "Call-ID:", "CSeq:"].iter().any(|name| line.starts_with(name))
+            };
+            let echoed: String = request.lines().filter(echoed).map(|line| format!("{line}\r\n")).collect();
+            let answer = format!("SIP/2.0 200 OK\r\n{echoed}Content-Length: 0\r\n\r\n");
+            socket.send_to(answer.as_bytes(), from).await.unwrap();
+        }
+        asked_by
+    });
+    stands(&server, "one", true).await;
+    stands(&server, "two", true).await;
+    let asked_by = asked_by.await.unwrap();
+    assert_eq!(asked_by.len(), 2, "neither drives the other out: {asked_by:?}");
+    assert!(asked_by.values().all(|times| *times >= 2), "{asked_by:?}");
 }
 
 async fn accepted(listener: &TcpListener) -> (TcpStream, SocketAddr, SocketAddr) {

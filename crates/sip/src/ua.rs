@@ -16,6 +16,7 @@ mod server;
 mod session;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
 
 use sipx_sip::message::Message;
 use timing::{Deadline, Instant};
@@ -85,6 +86,16 @@ impl UserAgent {
     pub fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner, now: Instant) {
         let _ = now;
         self.exchange.open_flow(flow, transport, owner);
+    }
+
+    /// Who speaks on a flow that is open, if that has come to light later. Its dialogs stay whose they were.
+    pub fn set_owner(&mut self, flow: FlowId, owner: Owner) {
+        self.exchange.set_owner(flow, owner);
+    }
+
+    /// Where the messages of a flow come from, if it is known.
+    pub fn remote(&self, flow: FlowId) -> Option<SocketAddr> {
+        self.exchange.remote(flow)
     }
 
     /// Where a flow begins and ends, for one that is open.

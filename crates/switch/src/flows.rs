@@ -29,6 +29,13 @@ pub(crate) struct Way {
     pub is_old: bool,
 }
 
+impl Way {
+    /// Whether its peer has proved who it is.
+    pub(crate) fn is_known(&self) -> bool {
+        self.identity.is_some() || self.proven
+    }
+}
+
 impl Switch {
     /// A connection that may speak SIP for `identity` is there.
     pub fn open_flow(&mut self, flow: FlowId, transport: Transport, identity: Identity, now: Instant) {
@@ -95,7 +102,7 @@ impl Switch {
 
     /// Whether the peer on this flow has proved who it is, so that it may ask as much as it likes.
     pub fn knows(&self, flow: FlowId) -> bool {
-        self.ways.get(&flow).is_some_and(|way| way.identity.is_some() || way.proven)
+        self.ways.get(&flow).is_some_and(Way::is_known)
     }
 
     /// Whether a call or a registration would be lost with this flow.

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use sip::{FlowEnds, FlowId, OutboundRegister, RegistrationId, Transport};
+use sip::{FlowEnds, FlowId, OutboundRegister, Owner, RegistrationId, Transport};
 use timing::{Deadline, Duration, Instant};
 
 use crate::fact::Fact;
 use crate::flows::Way;
 use crate::switch::{Switch, Timer};
-use crate::trunk::{Plan, TrunkId, TrunkStatus, owner_of};
+use crate::trunk::{Identify, Plan, Source, TrunkId, TrunkStatus, owner_of};
 
 /// How long a refused registration waits before it is tried again.
 const REGISTER_AGAIN: Duration = Duration::from_secs(30);
@@ -50,10 +50,38 @@ impl Switch {
         self.settle(now);
     }
 
-    /// Where the peers of a trunk are, for one that is known by its address.
-    pub fn set_trunk_addresses(&mut self, trunk: TrunkId, addresses: Vec<IpAddr>) {
-        let addresses = addresses.into_iter().map(|address| address.to_canonical()).collect();
-        self.trunks.standing.entry(trunk).or_default().addresses = addresses;
+    /// Where the peers of a trunk are, for one that is known by its address. Who speaks to us from there already is
+    /// the trunk's from now on, and who speaks from elsewhere is so no longer.
+    pub fn set_trunk_addresses(&mut self, trunk: TrunkId, addresses: Vec<IpAddr>, now: Instant) {
+        let addresses: Vec<IpAddr> = addresses.into_iter().map(|address| address.to_canonical()).collect();
+        self.trunks.standing.entry(trunk).or_default().addresses = addresses.clone();
+        let Some(settings) = self.trunks.plan.trunk(trunk) else { return };
+        if !matches!(settings.identify, Identify::Address { .. }) {
+            return;
+        }
+        let mut changed = Vec::new();
+        for (flow, way) in &self.ways {
+            let is_its = self.trunks.visitors.get(flow) == Some(&trunk);
+            let Some(remote) = self.ua.remote(*flow).filter(|_| is_its || !way.is_known()) else { continue };
+            let source = Source { transport: way.transport, remote, certificate: None };
+            if settings.is_from(&source, &addresses) != is_its {
+                changed.push((*flow, !is_its));
+            }
+        }
+        for (flow, is_its) in changed {
+            let owner = if is_its { owner_of(trunk) } else { Owner::Unproved };
+            self.ua.set_owner(flow, owner);
+            if let Some(way) = self.ways.get_mut(&flow) {
+                way.proven = is_its;
+            }
+            if is_its {
+                self.trunks.visitors.insert(flow, trunk);
+                self.trunk_is_back(trunk, flow, now);
+            } else {
+                self.trunks.visitors.remove(&flow);
+            }
+        }
+        self.settle(now);
     }
 
     /// Whether calls can be sent to that trunk.

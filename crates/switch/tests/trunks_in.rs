@@ -198,7 +198,7 @@ fn a_peer_that_comes_by_itself_is_a_trunk_only_by_what_was_agreed() {
     plan.trunks[0].identify = Identify::Address { transport: Transport::Udp, port: Some(5060) };
     plan.trunks[1].identify = Identify::Certificate("sip.carrier2.example".into());
     let mut world = site(plan);
-    world.switch.set_trunk_addresses(ONE, vec!["192.0.2.7".parse().unwrap()]);
+    world.switch.set_trunk_addresses(ONE, vec!["192.0.2.7".parse().unwrap()], world.now);
     let mut flow = 1_000;
     for (transport, remote, certificate, is_trunk) in [
         (Transport::Udp, "192.0.2.7:5060", None, true),
@@ -224,6 +224,23 @@ fn a_peer_that_comes_by_itself_is_a_trunk_only_by_what_was_agreed() {
         world.switch.close_flow(FlowId(flow), world.now);
         world.run_for(Duration::from_secs(1));
     }
+}
+
+#[test]
+fn a_peer_that_speaks_before_its_name_is_looked_up_is_known_then_and_only_while_it_has_that_name() {
+    let mut world = site(plan());
+    world.switch.set_trunk_addresses(ONE, Vec::new(), world.now);
+    let (flow, remote) = (FlowId(1_001), "192.0.2.7:5060");
+    assert_eq!(stranger(&mut world, flow.0, Transport::Udp, remote, None), "401");
+    world.switch.set_trunk_addresses(ONE, vec!["192.0.2.7".parse().unwrap()], world.now);
+    assert!(world.switch.knows(flow));
+    world.switch.set_trunk_addresses(ONE, vec!["192.0.2.8".parse().unwrap()], world.now);
+    assert!(!world.switch.knows(flow));
+    // what is known otherwise stays so
+    assert!(world.switch.phones("acc-alice") > 0);
+    world.sip_phone_dials("desk-alice", "1002");
+    world.run_until(|world| world.sip_phone_rings("desk-bruno"));
+    world.switch.close_flow(flow, world.now);
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::outgoing::Callers;
 use super::run::{Signalling, Wish};
 use super::stream;
-use super::udp::{self, UdpPort};
+use super::udp::{self, Audience, UdpPort};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::accept::{Door, Limits, Place};
@@ -71,7 +71,8 @@ pub struct Listening {
     pub tls: Vec<SocketAddr>,
 }
 
-/// Opens sockets that nobody is told of: for peers to whom we speak first, and who cannot share a socket.
+/// Opens sockets for trunks alone: for peers to whom we speak first, and who cannot share a socket with others at
+/// their address, or have none to share.
 #[derive(Clone, Debug)]
 pub struct OwnPorts {
     limits: SipLimits,
@@ -86,11 +87,11 @@ impl OwnPorts {
     pub fn open(&self) -> Vec<UdpPort> {
         let anywhere = [IpAddr::from(Ipv4Addr::UNSPECIFIED), Ipv6Addr::UNSPECIFIED.into()];
         let sockets = anywhere.iter().filter_map(|ip| udp_socket((*ip, 0).into()).ok());
-        sockets.map(|(socket, address)| self.carry(socket, address)).collect()
+        sockets.map(|(socket, address)| self.carry(socket, address, Audience::Trunks)).collect()
     }
 
-    fn carry(&self, socket: UdpSocket, listen: SocketAddr) -> UdpPort {
-        let (port, orders) = UdpPort::new(Local { listen, advertise: self.advertise.clone() });
+    fn carry(&self, socket: UdpSocket, listen: SocketAddr, audience: Audience) -> UdpPort {
+        let (port, orders) = UdpPort::new(Local { listen, advertise: self.advertise.clone() }, audience);
         let datagrams = Datagrams::new(self.limits.datagrams);
         let (signalling, shutdown) = (self.signalling.clone(), self.shutdown.clone());
         tokio::spawn(udp::carry(socket, (port.clone(), orders), datagrams, signalling, self.clock, shutdown));
@@ -133,7 +134,7 @@ pub fn listen(
     for address in settings.udp(config.demo) {
         let Some((socket, address)) = taken(udp_socket(address), address, config.demo)? else { continue };
         listening.udp.push(address);
-        ports.shared.push(ports.own.carry(socket, address));
+        ports.shared.push(ports.own.carry(socket, address, Audience::Everybody));
     }
     let door = Arc::new(Door::new(Limits {
         connections: limits.connections,
@@ -307,8 +308,15 @@ impl Entrance {
         let (outbox, frames) = mpsc::channel(OUTBOX);
         let ends = FlowEnds { local: self.local.towards(remote), remote };
         let outbox = outbox.into();
-        let opened =
-            Wish::StrangerOpened { flow, transport, ends: Some(ends), certificate, source: None, outbox };
+        let opened = Wish::StrangerOpened {
+            flow,
+            transport,
+            ends: Some(ends),
+            certificate,
+            source: None,
+            uninvited: false,
+            outbox,
+        };
         if !self.signalling.tell(opened).await {
             return;
         }

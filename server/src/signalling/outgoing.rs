@@ -7,9 +7,7 @@ mod resolve;
 mod tls;
 mod websocket;
 
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use sip::Transport;
@@ -20,8 +18,8 @@ pub use dns::SystemDns;
 pub use resolve::Dns;
 pub use tls::{Callers, Trust};
 
+use super::listen::UdpPorts;
 use super::run::{Signalling, Wish};
-use super::udp::UdpPort;
 use crate::auth::random_bytes;
 use crate::clock::Clock;
 use crate::shutdown::Shutdown;
@@ -60,7 +58,7 @@ pub struct Connection {
 #[derive(Clone)]
 pub struct House {
     /// Our sockets of SIP over UDP.
-    pub ports: Vec<UdpPort>,
+    pub ports: UdpPorts,
     /// Where names are looked up.
     pub dns: Arc<dyn Dns>,
     /// The way to the switch.
@@ -76,20 +74,23 @@ pub struct House {
 pub async fn keep(connection: Connection, house: House) {
     let mut pauses = Pauses::default();
     let mut told = None;
+    let own = OnceLock::new();
     loop {
         let Connection { host, port, transport, trunk, .. } = &connection;
         let targets = resolve::targets(&*house.dns, host, *port, *transport, random_below).await;
-        let addresses = targets.iter().map(|target| target.address.ip()).collect();
-        house.signalling.tell(Wish::TrunkAddresses { trunk: *trunk, addresses }).await;
         if targets.is_empty() {
+            // where it was it still is, as far as anybody knows
             tell_once(&connection, &mut told, "its name has no address");
+        } else {
+            let addresses = targets.iter().map(|target| target.address.ip()).collect();
+            house.signalling.tell(Wish::TrunkAddresses { trunk: *trunk, addresses }).await;
         }
         for target in targets {
             if house.shutdown.has_begun() {
                 return;
             }
             let began = house.clock.now();
-            match link::carry(&connection, target, &house).await {
+            match link::carry(&connection, target, &house, &own).await {
                 Ok(()) => told = None,
                 Err(error) => {
                     tell_once(&connection, &mut told, &format!("{}: {error}", target.address));
@@ -142,12 +143,6 @@ impl Pauses {
         let quarter = u32::try_from(pause.as_millis() / 4).unwrap_or(u32::MAX);
         pause - Duration::from_millis(random(quarter.max(1)).into())
     }
-}
-
-/// Our socket that can reach an address.
-fn port_for(ports: &[UdpPort], address: SocketAddr) -> io::Result<&UdpPort> {
-    let fits = |port: &&UdpPort| port.can_reach(address);
-    ports.iter().find(fits).ok_or_else(|| io::Error::other("no UDP socket of ours can reach it: set sip.udp"))
 }
 
 #[cfg(test)]

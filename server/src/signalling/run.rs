@@ -45,6 +45,8 @@ pub enum Wish {
         certificate: Option<String>,
         /// Whence a WebSocket comes, by what trusted proxies say.
         source: Option<IpAddr>,
+        /// Whether it has come to a socket of ours that only trunks are told of.
+        uninvited: bool,
         /// Where its messages go.
         outbox: Outbox,
     },
@@ -236,8 +238,8 @@ impl Outlets {
                 self.flows.insert(flow, outbox);
                 switch.open_trunk(trunk, flow, transport, ends, now);
             }
-            Wish::TrunkAddresses { trunk, addresses } => switch.set_trunk_addresses(trunk, addresses),
-            Wish::StrangerOpened { flow, transport, ends, certificate, source, outbox } => {
+            Wish::TrunkAddresses { trunk, addresses } => switch.set_trunk_addresses(trunk, addresses, now),
+            Wish::StrangerOpened { flow, transport, ends, certificate, source, uninvited, outbox } => {
                 tracing::debug!(
                     flow = flow.0,
                     transport = transport.via_token(),
@@ -247,6 +249,10 @@ impl Outlets {
                 switch.open_stranger(flow, transport, ends, certificate.as_deref(), now);
                 if let Some(source) = source {
                     switch.set_source(flow, source);
+                }
+                if uninvited && !switch.knows(flow) {
+                    self.flows.remove(&flow);
+                    switch.close_flow(flow, now);
                 }
             }
             Wish::Message { flow, bytes } => {

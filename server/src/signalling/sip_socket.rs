@@ -81,6 +81,7 @@ async fn run_stranger(app: AppState, socket: WebSocket, transport: Transport, so
         ends: None,
         certificate: None,
         source: Some(source),
+        uninvited: false,
         outbox: outbox.into(),
     };
     let ended = async {

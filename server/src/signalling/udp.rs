@@ -37,12 +37,23 @@ pub struct UdpPeer {
 pub struct UdpPort {
     orders: mpsc::Sender<Order>,
     local: Local,
+    audience: Audience,
+}
+
+/// Who is listened to on a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Everybody.
+    Everybody,
+    /// Those to whom we have spoken first, and who is known as a trunk.
+    Trunks,
 }
 
 /// What a socket is to do.
 #[derive(Debug)]
 pub(super) enum Order {
-    Reach(SocketAddr, FlowId),
+    /// And say whether that can be.
+    Reach(SocketAddr, FlowId, oneshot::Sender<bool>),
     Send(SocketAddr, FlowId, Vec<u8>),
     Proven(SocketAddr, FlowId),
     Forget(SocketAddr, FlowId),
@@ -50,9 +61,9 @@ pub(super) enum Order {
 
 impl UdpPort {
     /// For a socket that [`carry`] carries with the orders that come out.
-    pub(super) fn new(local: Local) -> (UdpPort, mpsc::Receiver<Order>) {
+    pub(super) fn new(local: Local, audience: Audience) -> (UdpPort, mpsc::Receiver<Order>) {
         let (orders, to_do) = mpsc::channel(ORDERS);
-        (UdpPort { orders, local }, to_do)
+        (UdpPort { orders, local, audience }, to_do)
     }
 
     /// Whether datagrams from this socket can get there.
@@ -67,14 +78,17 @@ impl UdpPort {
         self.local.towards(address)
     }
 
-    /// Makes a flow to a peer of our choice; `alive` is dropped when it is over. Nothing when the socket is closed.
+    /// Makes a flow to a peer of our choice; `alive` is dropped when it is over. Nothing when the socket is closed,
+    /// or speaks to that address for somebody else already.
     pub(super) async fn reach(
         &self,
         address: SocketAddr,
         flow: FlowId,
         alive: oneshot::Sender<()>,
     ) -> Option<UdpPeer> {
-        self.orders.send(Order::Reach(address, flow)).await.ok()?;
+        let (said, can_be) = oneshot::channel();
+        self.orders.send(Order::Reach(address, flow, said)).await.ok()?;
+        can_be.await.ok().filter(|can_be| *can_be)?;
         Some(UdpPeer { orders: self.orders.clone(), address, flow, proven: true, _alive: Some(alive) })
     }
 
@@ -108,14 +122,14 @@ impl Drop for UdpPeer {
 /// Carries a socket until the switch's loop ends.
 pub(super) async fn carry(
     socket: UdpSocket,
-    (UdpPort { orders, local }, mut to_do): (UdpPort, mpsc::Receiver<Order>),
+    (UdpPort { orders, local, audience }, mut to_do): (UdpPort, mpsc::Receiver<Order>),
     datagrams: Datagrams,
     signalling: Signalling,
     clock: Clock,
     shutdown: Shutdown,
 ) {
     let _guard = shutdown.guard();
-    let mut port = Port { socket, local, datagrams, signalling, clock, shutdown, orders };
+    let mut port = Port { socket, local, audience, datagrams, signalling, clock, shutdown, orders };
     let mut buffer = vec![0; LARGEST];
     loop {
         let wake = port.datagrams.poll_timeout();
@@ -149,6 +163,7 @@ pub(super) async fn carry(
 struct Port {
     socket: UdpSocket,
     local: Local,
+    audience: Audience,
     datagrams: Datagrams,
     signalling: Signalling,
     clock: Clock,
@@ -200,6 +215,7 @@ impl Port {
                 ends: Some(ends),
                 certificate: None,
                 source: None,
+                uninvited: self.audience == Audience::Trunks,
                 outbox,
             })
     }
@@ -207,9 +223,9 @@ impl Port {
     fn obey(&mut self, order: Order) {
         let now = self.clock.now();
         match order {
-            Order::Reach(address, flow) => {
-                if !self.datagrams.reach(address, flow, now) {
-                    tracing::warn!(%address, "there is no room for a trunk's peer among so many by UDP");
+            Order::Reach(address, flow, said) => {
+                if said.send(self.datagrams.reach(address, flow, now)).is_err() {
+                    self.datagrams.forget(address, flow);
                 }
             }
             Order::Send(to, flow, bytes) if self.datagrams.may_send(to, flow, bytes.len(), now) => {

@@ -97,6 +97,8 @@ pub struct Datagrams {
 struct Peer {
     flow: FlowId,
     proven: bool,
+    /// We have spoken first.
+    reached: bool,
 }
 
 #[derive(Debug)]
@@ -174,13 +176,20 @@ impl Datagrams {
 
     /// We speak to a peer of our own choice, on a flow that is new; it is spared the limits from the start.
     ///
-    /// `false` when there is no room for it. A flow that its address had until now is
+    /// `false` when there is no room for it, or its address is reached by another flow already: what comes from
+    /// there could not be told apart. Any other flow that the address had until now is
     /// [forgotten](PeerFact::Forgotten).
     pub fn reach(&mut self, address: SocketAddr, flow: FlowId, now: Instant) -> bool {
+        if self.peers.get(&address).is_some_and(|peer| peer.reached) {
+            return false;
+        }
         let old = self.remove(address);
         self.facts.extend(old.map(PeerFact::Forgotten));
         let is_there = self.add(address, now, || flow).is_some();
         self.prove(address, flow, now);
+        if let Some(peer) = self.peers.get_mut(&address) {
+            peer.reached = true;
+        }
         is_there
     }
 
@@ -233,7 +242,7 @@ impl Datagrams {
             self.facts.extend(flow.map(PeerFact::Forgotten));
         }
         let flow = new_flow();
-        self.peers.insert(from, Peer { flow, proven: false });
+        self.peers.insert(from, Peer { flow, proven: false, reached: false });
         let host = self.hosts.entry(host_of(from)).or_insert_with(|| Host {
             peers: 0,
             requests: Bucket::default(),
@@ -325,6 +334,10 @@ mod tests {
             assert!(datagrams.may_send(carrier, FlowId(2), 1_000, at(0)));
         }
         assert!(!datagrams.may_send(carrier, FlowId(1), 1, at(0)), "the old flow is closed");
+        assert!(!datagrams.reach(carrier, FlowId(3), at(0)), "another trunk needs another socket");
+        assert!(datagrams.may_send(carrier, FlowId(2), 1, at(0)));
+        datagrams.forget(carrier, FlowId(2));
+        assert!(datagrams.reach(carrier, FlowId(3), at(0)));
     }
 
     #[test]

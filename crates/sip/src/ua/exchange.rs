@@ -150,6 +150,12 @@ impl Exchange {
             .insert(flow, Box::new(Flow { transport, owner, ends: None, transactions: 0, lingering: 0 }));
     }
 
+    pub(super) fn set_owner(&mut self, flow: FlowId, owner: Owner) {
+        if let Some(flow) = self.flows.get_mut(&flow) {
+            flow.owner = owner;
+        }
+    }
+
     pub(super) fn set_ends(&mut self, flow: FlowId, ends: FlowEnds) {
         if let Some(flow) = self.flows.get_mut(&flow) {
             flow.ends = Some(ends);

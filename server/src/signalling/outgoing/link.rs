@@ -1,5 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use sip::transport::{Framer, Patience};
@@ -11,11 +12,12 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_rustls::TlsConnector;
 
 use super::resolve::Target;
-use super::{Connection, House, port_for, websocket};
+use super::{Connection, House, websocket};
 use crate::auth::random_bytes;
 use crate::signalling::flows::Outbox;
 use crate::signalling::run::Wish;
 use crate::signalling::stream;
+use crate::signalling::udp::{UdpPeer, UdpPort};
 use crate::socket::{OUTBOX, Outgoing};
 
 /// How long a server may take for the handshakes of TCP, TLS and WebSocket, each.
@@ -29,6 +31,8 @@ const PING: &[u8] = b"\r\n\r\n";
 pub(super) struct Way<'a> {
     pub connection: &'a Connection,
     pub house: &'a House,
+    /// The trunk's own UDP sockets, once it needs any.
+    pub own: &'a OnceLock<Vec<UdpPort>>,
     pub transport: Transport,
 }
 
@@ -36,8 +40,13 @@ pub(super) struct Way<'a> {
 ///
 /// # Errors
 /// If it cannot be connected.
-pub(super) async fn carry(connection: &Connection, target: Target, house: &House) -> io::Result<()> {
-    let way = Way { connection, house, transport: target.transport };
+pub(super) async fn carry(
+    connection: &Connection,
+    target: Target,
+    house: &House,
+    own: &OnceLock<Vec<UdpPort>>,
+) -> io::Result<()> {
+    let way = Way { connection, house, own, transport: target.transport };
     match target.transport {
         Transport::Udp => way.by_udp(target.address).await,
         Transport::Tcp => {
@@ -109,14 +118,17 @@ impl Way<'_> {
         }
     }
 
-    /// By one of our own sockets, so that requests come from the port to which calls are sent.
+    /// By a socket that we listen on, so that requests come from the port to which calls are sent.
     async fn by_udp(&self, address: SocketAddr) -> io::Result<()> {
-        let port = port_for(&self.house.ports, address)?;
         let flow = self.house.signalling.new_flow();
-        let (alive, mut over) = oneshot::channel();
-        let Some(peer) = port.reach(address, flow, alive).await else {
-            return Err(io::Error::other("our UDP socket is closed"));
+        let shared = reach(&self.house.ports.shared, address, flow).await;
+        let reached = match shared {
+            Some(reached) => Some(reached),
+            // another trunk is at this address, or there is nothing to share
+            None => reach(self.own.get_or_init(|| self.house.ports.own.open()), address, flow).await,
         };
+        let (port, peer, mut over) =
+            reached.ok_or_else(|| io::Error::other("no UDP socket of ours can reach it"))?;
         let ends = FlowEnds { local: port.towards(address), remote: address };
         self.open(flow, ends, Outbox::Peer(peer)).await;
         let _guard = self.house.shutdown.guard();
@@ -141,4 +153,15 @@ impl Way<'_> {
             act();
         }
     }
+}
+
+/// Makes a flow by the first of our sockets that can; what comes out last tells when it is over.
+async fn reach(
+    ports: &[UdpPort],
+    address: SocketAddr,
+    flow: FlowId,
+) -> Option<(&UdpPort, UdpPeer, oneshot::Receiver<()>)> {
+    let (alive, over) = oneshot::channel();
+    let port = ports.iter().find(|port| port.can_reach(address))?;
+    Some((port, port.reach(address, flow, alive).await?, over))
 }
