@@ -49,7 +49,7 @@ mod voice;
 pub use codec::{Codec, CodecPreference};
 pub use fact::{Fact, LegFigures};
 pub use leg::{Certificate, CertificateError};
-pub use order::{LegId, Order, Sdes, SocketOrder, Style, Transmit};
+pub use order::{Keys, LegId, Order, Plain, Sdes, SocketOrder, Style, Transmit};
 pub use plane::{Config, Plane, RtpConfig};
 pub use sdp::Direction;
 pub use sound::Sound;

@@ -23,13 +23,29 @@ pub enum Style {
     WebRtc,
     /// A phone, an exchange or a carrier: RTP at an address of its own (RFC 3550), or SRTP with keys from the
     /// description (RFC 4568).
-    Rtp {
-        /// Whether the stream is to be protected.
-        secure: Sdes,
-        /// Where the peer's signalling comes from or is sent to. Sound is taken from and sent to there, or to
-        /// the address in the peer's description, and never to anyone else.
-        signalled: IpAddr,
-    },
+    Rtp(Plain),
+}
+
+/// What is to be known of the peer of a plain leg beside its description.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plain {
+    /// Whether the stream is to be protected.
+    pub secure: Sdes,
+    /// Where the peer's signalling comes from or is sent to. Sound is taken from and sent to there, or to
+    /// the address in the peer's description, and never to anyone else.
+    pub signalled: IpAddr,
+    /// How keys reach the peer.
+    pub keys: Keys,
+}
+
+/// How the keys of a telephone reach a peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Keys {
+    /// Beside its sound, as telephone events (RFC 4733), or in it, as tones.
+    #[default]
+    Sound,
+    /// By signalling alone: nothing of them goes out here, or they would come twice.
+    Signalling,
 }
 
 /// How far a plain leg is protected by keys in the description (RFC 4568).

@@ -133,13 +133,11 @@ impl Plane {
         match order {
             Order::AcceptOffer { leg, offer, codecs, style } => match style {
                 Style::WebRtc => self.accept_offer(leg, &offer, &codecs, now),
-                Style::Rtp { secure, signalled } => {
-                    self.open_rtp(leg, Some(&offer), codecs, secure, signalled);
-                }
+                Style::Rtp(plain) => self.open_rtp(leg, Some(&offer), codecs, plain),
             },
             Order::MakeOffer { leg, codecs, style } => match style {
                 Style::WebRtc => self.make_offer(leg, &codecs, now),
-                Style::Rtp { secure, signalled } => self.open_rtp(leg, None, codecs, secure, signalled),
+                Style::Rtp(plain) => self.open_rtp(leg, None, codecs, plain),
             },
             Order::AcceptAnswer { leg, answer } => self.accept_answer(leg, &answer, now),
             Order::AcceptReoffer { leg, offer } => self.accept_reoffer(leg, &offer, now),

@@ -2,7 +2,7 @@
 
 mod support;
 
-use media::{Codec, CodecPreference, Fact, Order, Sdes, Sound};
+use media::{Codec, CodecPreference, Fact, Keys, Order, Plain, Sdes, Sound, Style};
 use support::phone::{Packet, Phone, at, packet, plain, sdp};
 use support::sound::*;
 use support::{Heard, World, leg};
@@ -277,6 +277,34 @@ fn a_peer_without_telephone_events_hears_the_tones_of_the_key() {
         assert!(five.windows(2).chain(nine.windows(2)).all(|pair| pair[1] == pair[0] + 1));
         let speech = heard.chunks_exact(160).filter(|step| level_of(step, 400.0, Codec::Pcmu) > -15.0);
         assert!(speech.count() > 45, "and speech goes on after it");
+    }
+}
+
+#[test]
+fn a_peer_that_is_told_of_keys_by_signalling_hears_none() {
+    for takes_events in [false, true] {
+        let mut world = world();
+        let mut anna = phone(&mut world, 1, ANNA, Codec::Pcmu);
+        let events = if takes_events { "RTP/AVP 0 101" } else { "RTP/AVP 0" };
+        let Style::Rtp(style) = plain(Sdes::Never, "203.0.113.2") else { unreachable!() };
+        let style = Style::Rtp(Plain { keys: Keys::Signalling, ..style });
+        let offer = sdp(at(BRUNO), "").replace("RTP/AVP 0 101", events);
+        let (bruno, _) = world.phone_offers(2, BRUNO, style, &offer);
+        world.facts.clear();
+        world.order(Order::Bridge { a: leg(1), b: leg(2) });
+        let mut mouth = Mouth::new(Codec::Pcmu, 400.0);
+        talk(&mut world, 10, &mut [(&mut anna, Codec::Pcmu, &mut mouth)]);
+        let bytes = packet(101, anna.sequence, anna.timestamp, anna.ssrc, &[5, 0x8a, 3, 0x20]);
+        anna.sequence = anna.sequence.wrapping_add(1);
+        world.deliver_to(anna.address, anna.server, &bytes);
+        talk(&mut world, 20, &mut [(&mut anna, Codec::Pcmu, &mut mouth)]);
+        assert!(world.facts.iter().any(|fact| matches!(fact, Fact::Dtmf { key: '5', .. })), "it is told");
+        let packets = world.heard_at(bruno.address);
+        assert!(packets.iter().all(|packet| packet.payload_type == 0) && packets.len() >= 28);
+        let heard = at_phone(Codec::Pcmu, &packets);
+        let five =
+            |step: &[i16]| [770.0, 1336.0].iter().all(|pitch| level_of(step, *pitch, Codec::Pcmu) > -20.0);
+        assert!(!heard.chunks_exact(160).any(five));
     }
 }
 

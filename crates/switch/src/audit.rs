@@ -35,11 +35,14 @@ impl Switch {
             }
         }
         let lost = self.timers.keys().find(|timer| match timer {
-            Timer::NoAnswer(call) | Timer::ServiceOver(call) | Timer::TooLong(call) => {
-                !self.calls.contains_key(call)
+            Timer::NoAnswer(call)
+            | Timer::Forward(call)
+            | Timer::ServiceOver(call)
+            | Timer::TooLong(call) => !self.calls.contains_key(call),
+            Timer::Detached(leg) | Timer::Orphaned(leg) | Timer::NoSound(leg) | Timer::TrunkSilent(leg) => {
+                !self.legs.contains_key(leg)
             }
-            Timer::Detached(leg) | Timer::Orphaned(leg) | Timer::NoSound(leg) => !self.legs.contains_key(leg),
-            _ => false,
+            Timer::Trunk(_) | Timer::Registrations => false,
         });
         lost.map(|timer| format!("{timer:?} is set for what is over"))
     }

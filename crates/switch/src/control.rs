@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use media::CodecPreference;
 use model::{CallId, EndCause, PhoneNumber, UserId};
+use sip::FlowId;
 use timing::{Deadline, Instant};
 
 use crate::call::{Phase, Side};
@@ -18,7 +19,7 @@ impl Switch {
     pub(crate) fn obey(&mut self, command: Command, now: Instant) -> Result<(), Refusal> {
         match command {
             Command::Dial { user, destination, variables } => {
-                self.dial(user, destination, variables, now).map(|_| ())
+                self.dial(user, destination, variables, None, now).map(|_| ())
             }
             Command::HangUp { user, unique_id } => {
                 let (call, side) = self.find(user, unique_id.as_deref(), |_| true)?;
@@ -44,12 +45,14 @@ impl Switch {
         }
     }
 
-    /// Click to call: the user's own phone first, which answers by itself, then the destination.
+    /// Click to call: the user's own phone first, which answers by itself, then the destination. Of several phones it
+    /// is the one in use: that on `flow`, else the one that registered last.
     pub(crate) fn dial(
         &mut self,
         user: UserId,
         number: PhoneNumber,
         variables: BTreeMap<String, String>,
+        flow: Option<FlowId>,
         now: Instant,
     ) -> Result<CallId, Refusal> {
         check_size(&variables)?;
@@ -61,9 +64,9 @@ impl Switch {
                 return Err(Refusal::TooManyCalls);
             }
         }
-        // of several phones the one that registered last is the one in use
-        let binding =
-            self.registrar.bindings(&line.account).last().cloned().ok_or(Refusal::PhoneUnavailable)?;
+        let bindings = self.registrar.bindings(&line.account);
+        let in_use = bindings.iter().rfind(|binding| Some(binding.flow) == flow).or(bindings.last());
+        let binding = in_use.cloned().ok_or(Refusal::PhoneUnavailable)?;
         let caller = Caller::Line(line);
         let new = NewCall { caller, dialled: number, led, codecs: Vec::new(), variables, hops: None };
         let id = self.new_call(new, Phase::CallingBack, now);

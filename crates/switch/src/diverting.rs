@@ -7,7 +7,7 @@ use crate::call::{Party, Phase, Side};
 use crate::directory::Destination;
 use crate::fact::{CallDirection, PhoneFactKind};
 use crate::outward::Led;
-use crate::switch::Switch;
+use crate::switch::{Switch, Timer};
 use crate::trunk::{MOST_REDIRECTS, numbers_of};
 
 /// A call is sent on no more often than that: beyond it somebody forwards to somebody who forwards back.
@@ -43,6 +43,15 @@ impl Switch {
         }
         if !self.ring_back(id, cause, now) {
             self.end_call(id, cause, now);
+        }
+    }
+
+    /// A call has rung for so long that it goes where its user wants it to; if that leads nowhere it rings on.
+    pub(crate) fn forward_unanswered(&mut self, id: CallId, now: Instant) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Ringing) else { return };
+        let Destination::Line(account) = &call.destination else { return };
+        if let Some(target) = self.services_of(account).no_answer.target() {
+            self.divert(id, target, EndCause::NoAnswer, now);
         }
     }
 
@@ -101,6 +110,7 @@ impl Switch {
 
     /// Ends all that rings for the callee; gives his account.
     pub(crate) fn leave_callee(&mut self, id: CallId, cause: EndCause, now: Instant) -> Option<String> {
+        self.timers.cancel(&Timer::Forward(id));
         let call = self.calls.get_mut(&id)?;
         let branches = std::mem::take(&mut call.branches);
         let (told, account) = (call.callee.told, call.callee.account.clone());

@@ -107,6 +107,7 @@ impl Switch {
             self.drop_leg(leg, cause, now);
         }
         self.timers.cancel(&Timer::NoAnswer(id));
+        self.timers.cancel(&Timer::Forward(id));
         self.timers.cancel(&Timer::ServiceOver(id));
         self.timers.cancel(&Timer::TooLong(id));
         let Some(call) = self.calls.remove(&id) else { return };

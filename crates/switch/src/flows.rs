@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use media::{Sdes, Style};
+use media::{Keys, Plain, Sdes, Style};
 use model::CallId;
 use sip::{FlowEnds, FlowId, InboundInvite, Owner, Transport};
 use timing::Instant;
@@ -9,7 +9,7 @@ use crate::call::{Leg, LegState, Side};
 use crate::directory::Identity;
 use crate::registrar::Binding;
 use crate::switch::Switch;
-use crate::trunk::{Source, owner_of};
+use crate::trunk::{DtmfMode, Source, owner_of};
 
 /// What is known of a flow whatever is said on it.
 #[derive(Clone, Debug)]
@@ -165,7 +165,8 @@ impl Switch {
             return Style::WebRtc;
         };
         if let Some(trunk) = self.trunk_on(flow).and_then(|trunk| self.trunks.plan.trunk(trunk)) {
-            return Style::Rtp { secure: trunk.secure, signalled: *signalled };
+            let keys = if trunk.dtmf == DtmfMode::Info { Keys::Signalling } else { Keys::Sound };
+            return Style::Rtp(Plain { secure: trunk.secure, signalled: *signalled, keys });
         }
         let secure = match offers {
             Offers::Theirs => Sdes::Optional,
@@ -173,7 +174,7 @@ impl Switch {
             Offers::Ours if *transport == Transport::Tls => Sdes::Optional,
             Offers::Ours => Sdes::Never,
         };
-        Style::Rtp { secure, signalled: *signalled }
+        Style::Rtp(Plain { secure, signalled: *signalled, keys: Keys::Sound })
     }
 }
 

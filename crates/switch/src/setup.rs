@@ -114,12 +114,12 @@ impl Switch {
         let codecs = match (&invite.sdp, self.style_on(invite.flow, Offers::Theirs)) {
             (None, media::Style::WebRtc) => Codec::ALL.to_vec(),
             // of a phone that says nothing one may expect G.711
-            (None, media::Style::Rtp { .. }) => and_all_others(&[Codec::Pcma, Codec::Pcmu]),
+            (None, media::Style::Rtp(_)) => and_all_others(&[Codec::Pcma, Codec::Pcmu]),
             (Some(offer), media::Style::WebRtc) => {
                 media::sdp::offered_codecs(offer).map_err(|_| EndCause::NotAcceptable)?
             }
-            (Some(offer), media::Style::Rtp { secure, .. }) => {
-                media::sdp::plain_offered_codecs(offer, secure).map_err(|_| EndCause::NotAcceptable)?
+            (Some(offer), media::Style::Rtp(plain)) => {
+                media::sdp::plain_offered_codecs(offer, plain.secure).map_err(|_| EndCause::NotAcceptable)?
             }
         };
         if codecs.is_empty() { Err(EndCause::NotAcceptable) } else { Ok(codecs) }
@@ -211,7 +211,7 @@ impl Switch {
         self.wait_for_answer(id, now);
         if services.no_answer.target().is_some() {
             let deadline = Deadline::new(now + self.config.forward_after, "forwarded when not answered");
-            self.timers.set(Timer::NoAnswer(id), deadline);
+            self.timers.set(Timer::Forward(id), deadline);
         }
         // of several phones the one that registered last is the one in use, and the one the user is told of
         for binding in bindings.iter().rev() {

@@ -77,6 +77,8 @@ pub struct Order {
 pub(crate) enum Timer {
     /// Nobody answered the call.
     NoAnswer(CallId),
+    /// Nobody answered it for so long that it goes where the callee wants it to go then.
+    Forward(CallId),
     /// The phone of a leg did not come back.
     Detached(LegId),
     /// The phone of a leg has been away for so long that another may take its place.
@@ -208,6 +210,7 @@ impl Switch {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::NoAnswer(call) => self.give_up_ringing(call, now),
+                Timer::Forward(call) => self.forward_unanswered(call, now),
                 Timer::Detached(leg) | Timer::NoSound(leg) => self.leg_did_not_come_back(leg, now),
                 Timer::Orphaned(leg) => self.adopt_orphan(leg),
                 Timer::ServiceOver(call) => self.end_call(call, EndCause::Normal, now),

@@ -46,7 +46,9 @@ impl Switch {
             return Err(Refusal::TooManyCalls);
         }
         let variables = self.calls.get(&part.call).map(|call| call.variables.clone()).unwrap_or_default();
-        let consultation = self.dial(user, number, variables, now)?;
+        let leg = self.calls.get(&part.call).and_then(|call| call.leg_of(part.side));
+        let flow = leg.and_then(|leg| self.legs.get(&leg)).map(|leg| leg.flow);
+        let consultation = self.dial(user, number, variables, flow, now)?;
         if let Some(call) = self.calls.get_mut(&consultation) {
             call.consults = Some(part.call);
         }

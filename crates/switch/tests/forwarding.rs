@@ -54,6 +54,21 @@ fn a_call_that_nobody_answers_goes_on_and_rings_no_more() {
 }
 
 #[test]
+fn a_forward_that_leads_nowhere_by_now_lets_the_phone_ring_on() {
+    let mut world = office();
+    chooses(&mut world, "bruno", ServiceChange::NoAnswer(to("1003"))).unwrap();
+    world.dials("alice", "1002");
+    world.run_until(|world| world.state("bruno") == Some(CallState::Ringing));
+    let user = world.user("bruno");
+    let nowhere = model::UserServices { no_answer: to("4711"), ..model::UserServices::default() };
+    world.switch.set_services([(user, nowhere)]);
+    world.run_for(Duration::from_secs(40));
+    assert_eq!(world.state("bruno"), Some(CallState::Ringing), "longer than until a forward");
+    world.acts("bruno", |call| PhoneCommand::Answer { call });
+    world.run_until(|world| world.hears("alice", "bruno"));
+}
+
+#[test]
 fn a_user_without_a_phone_counts_as_one_who_does_not_answer() {
     let mut world = office();
     chooses(&mut world, "bruno", ServiceChange::NoAnswer(to("1003"))).unwrap();

@@ -138,6 +138,17 @@ fn an_attended_transfer_joins_the_other_two() {
 }
 
 #[test]
+fn one_consults_by_the_phone_that_one_talks_with() {
+    let mut world = talking();
+    // another phone of hers, which registers last and lies about
+    let desk = world.plugs_in_sip_phone("alice", 1);
+    consult(&mut world, "alice", "1003");
+    world.run_until(|world| world.state("carla") == Some(CallState::Ringing));
+    assert!(world.sip_phone_rests(&desk));
+    assert_eq!(world.browser("alice").calls().len(), 2);
+}
+
+#[test]
 fn a_consultation_that_is_cancelled_gives_the_first_party_back() {
     for answered in [false, true] {
         let mut world = talking();

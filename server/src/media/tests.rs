@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use media::{CodecPreference, Fact, LegId, Order, Sdes, Sound, Style};
+use media::{CodecPreference, Fact, Keys, LegId, Order, Plain, Sdes, Sound, Style};
 use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::media::{Direction, MediaKind, Mid, Pt};
 use str0m::net::{Protocol, Receive};
@@ -251,7 +251,8 @@ fn phone_call(pool: &MediaPool, facts: &mut Receiver<WorkerFact>, leg: LegId) ->
     let offer = format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0\r\n"
     );
-    let style = Style::Rtp { secure: Sdes::Never, signalled: Ipv4Addr::LOCALHOST.into() };
+    let style =
+        Style::Rtp(Plain { secure: Sdes::Never, signalled: Ipv4Addr::LOCALHOST.into(), keys: Keys::Sound });
     pool.order(WorkerId(0), Order::AcceptOffer { leg, offer, codecs: CodecPreference::Any, style })
         .expect("taken");
     let Fact::AnswerMade { sdp, .. } = next_fact(facts, leg) else { panic!("no answer") };

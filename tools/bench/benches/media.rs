@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use bench::Bench;
 use media::{
-    Certificate, Codec, CodecPreference, Config, Fact, LegId, Order, Plane, RtpConfig, Sdes, SocketOrder,
-    Sound, Style,
+    Certificate, Codec, CodecPreference, Config, Fact, Keys, LegId, Order, Plain, Plane, RtpConfig, Sdes,
+    SocketOrder, Sound, Style,
 };
 use timing::{Duration, Instant};
 
@@ -126,7 +126,7 @@ impl Room {
             "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio 4000 RTP/AVP {payload_type}\r\n\
              a=rtpmap:111 opus/48000/2\r\n"
         );
-        let style = Style::Rtp { secure: Sdes::Never, signalled: ip };
+        let style = Style::Rtp(Plain { secure: Sdes::Never, signalled: ip, keys: Keys::Sound });
         let order = Order::AcceptOffer { leg: LegId(leg), offer, codecs: CodecPreference::Any, style };
         self.plane.handle_order(order, self.now);
         let Some(SocketOrder::Open { rtp: server }) = self.plane.poll_socket() else { panic!("no port") };

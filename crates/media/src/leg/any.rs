@@ -118,8 +118,8 @@ impl Leg for AnyLeg {
         self.leg_mut().skip(frame);
     }
 
-    fn takes_events(&self) -> bool {
-        self.leg().takes_events()
+    fn takes_keys(&self) -> bool {
+        self.leg().takes_keys()
     }
 
     fn press(&mut self, event: u8, held: Duration, now: Instant) {

@@ -189,7 +189,7 @@ impl Leg for BrowserLeg {
         self.splice.skip(source(frame), frame.sequence);
     }
 
-    fn takes_events(&self) -> bool {
+    fn takes_keys(&self) -> bool {
         self.number(Content::Events(self.clock_rate())).is_some()
     }
 

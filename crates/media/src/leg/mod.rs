@@ -36,8 +36,8 @@ pub(crate) trait Leg {
     fn send(&mut self, frame: &Frame, now: Instant);
     /// Leaves out a frame of a source whose other frames are sent.
     fn skip(&mut self, frame: &Frame);
-    /// Whether telephone events are agreed on with the peer.
-    fn takes_events(&self) -> bool;
+    /// Whether keys are for the leg to send, or to leave to signalling; else the peer must hear them as tones.
+    fn takes_keys(&self) -> bool;
     /// Presses a key for the peer to hear, by its event code (RFC 4733 §3.2); without events agreed on, nothing.
     fn press(&mut self, event: u8, held: Duration, now: Instant);
     /// The next frame to send begins a new run: whatever was sent until now has been cut off.

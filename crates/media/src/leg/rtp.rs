@@ -22,7 +22,7 @@ use super::telephone_event::TelephoneEvents;
 use super::{Agreed, Frame, Leg, Output};
 use crate::codec::{Codec, CodecPreference, Content};
 use crate::fact::LegFigures;
-use crate::order::{Sdes, Transmit};
+use crate::order::{Keys, Sdes, Transmit};
 use crate::rtp::rtcp;
 use crate::sdp::{Crypto, Direction, Origin, Payload, Profile};
 use crate::srtp::{MasterKey, Suite};
@@ -46,6 +46,7 @@ pub(crate) struct RtpLeg {
     /// The address in it is where we receive RTP; RTCP comes to the next port.
     origin: Origin,
     secure: Sdes,
+    keys: Keys,
     /// What may be agreed on.
     codecs: CodecPreference,
     /// What we do at most: less than `sendrecv` while we hold the peer.
@@ -144,6 +145,9 @@ impl Leg for RtpLeg {
         if !self.hears() {
             return;
         }
+        if self.keys == Keys::Signalling && matches!(frame.content, Content::Events(_)) {
+            return self.skip(frame);
+        }
         match self.keypad.sort(frame, now) {
             Fate::Sent => {}
             Fate::Skipped => return self.skip(frame),
@@ -172,13 +176,15 @@ impl Leg for RtpLeg {
         self.outgoing.splice.skip(source(frame), frame.sequence);
     }
 
-    fn takes_events(&self) -> bool {
-        self.payload_type(Content::Events(self.clock_rate())).is_some()
+    fn takes_keys(&self) -> bool {
+        self.keys == Keys::Signalling || self.payload_type(Content::Events(self.clock_rate())).is_some()
     }
 
     fn press(&mut self, event: u8, held: Duration, now: Instant) {
-        self.keypad.press(event, held);
-        self.dial(now);
+        if self.keys == Keys::Sound {
+            self.keypad.press(event, held);
+            self.dial(now);
+        }
     }
 
     fn interrupt(&mut self) {

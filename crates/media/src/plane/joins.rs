@@ -105,7 +105,7 @@ impl Plane {
         let Some(event) = event(key) else { return tracing::debug!(leg = %id, "no key of a telephone") };
         let held = Duration::from_millis(ms.into());
         let Some(slot) = self.legs.get_mut(&id) else { return };
-        if slot.leg.takes_events() {
+        if slot.leg.takes_keys() {
             self.with_leg(id, now, |leg| leg.press(event, held, now));
         } else if slot.hears() {
             slot.keypad.press(event, held);
@@ -163,7 +163,7 @@ impl Plane {
         let wanted = slot.leg.agreed().map(|agreed| agreed.codec);
         match (frame.content, wanted) {
             (Content::Events(_), _) => {
-                if slot.leg.takes_events() {
+                if slot.leg.takes_keys() {
                     self.with_leg(to, now, |leg| leg.send(frame, now));
                 } else {
                     slot.leg.skip(frame);

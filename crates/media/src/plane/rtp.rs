@@ -11,7 +11,7 @@ use super::Plane;
 use crate::codec::CodecPreference;
 use crate::fact::Fact;
 use crate::leg::{AnyLeg, Policy, Reach, RtpLeg, Setup};
-use crate::order::{LegId, Sdes, SocketOrder};
+use crate::order::{LegId, Plain, Sdes, SocketOrder};
 use crate::sdp::{Description, PlainAudio, Unsupported};
 
 /// Ports that may turn out to be taken before a leg is refused.
@@ -43,8 +43,7 @@ pub(super) struct RtpPorts {
 
 /// A leg that waits for its ports.
 struct Opening {
-    secure: Sdes,
-    signalled: IpAddr,
+    plain: Plain,
     codecs: CodecPreference,
     /// The peer's offer; without one, we make ours.
     offer: Option<PlainAudio>,
@@ -145,7 +144,7 @@ impl Plane {
         self.rtp.forget(id);
         opening.tries += 1;
         let again = if opening.tries < MOST_TRIES {
-            self.rtp.assign(id, opening.signalled)
+            self.rtp.assign(id, opening.plain.signalled)
         } else {
             Err(Unsupported::Overloaded)
         };
@@ -156,25 +155,18 @@ impl Plane {
     }
 
     /// Begins a plain leg, with the peer's `offer` or one of ours.
-    pub(super) fn open_rtp(
-        &mut self,
-        id: LegId,
-        offer: Option<&str>,
-        codecs: CodecPreference,
-        secure: Sdes,
-        signalled: IpAddr,
-    ) {
+    pub(super) fn open_rtp(&mut self, id: LegId, offer: Option<&str>, codecs: CodecPreference, plain: Plain) {
         if self.legs.contains_key(&id) || self.rtp.opening.contains_key(&id) {
             return self.refuse(id, Unsupported::OutOfOrder { what: "the leg exists" });
         }
         // what cannot be answered takes no port
-        let offer = match offer.map(|offer| read(offer, &codecs, secure)).transpose() {
+        let offer = match offer.map(|offer| read(offer, &codecs, plain.secure)).transpose() {
             Ok(offer) => offer,
             Err(why) => return self.refuse(id, why),
         };
-        match self.rtp.assign(id, signalled) {
+        match self.rtp.assign(id, plain.signalled) {
             Ok(()) => {
-                let opening = Opening { secure, signalled, codecs, offer, tries: 0 };
+                let opening = Opening { plain, codecs, offer, tries: 0 };
                 self.rtp.opening.insert(id, opening);
             }
             Err(why) => {
@@ -185,9 +177,9 @@ impl Plane {
     }
 
     fn begin_rtp(&mut self, id: LegId, local: SocketAddr, opening: &Opening, now: Instant) {
-        let Opening { secure, signalled, codecs, offer, .. } = opening;
+        let Opening { plain, codecs, offer, .. } = opening;
         let (policy, fresh) = (Arc::clone(&self.rtp.policy), self.fresh());
-        let setup = Setup { policy: &policy, local, secure: *secure, signalled: *signalled, fresh: &fresh };
+        let setup = Setup { policy: &policy, local, plain: *plain, fresh: &fresh };
         let made = self.make(id, || {
             let made = match offer {
                 Some(audio) => RtpLeg::accept_offer(&setup, audio, codecs, now),

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use media::{
-    Certificate, CodecPreference, Config, Direction, Fact, LegId, Order, Plane, RtpConfig, Sdes, SocketOrder,
-    Style,
+    Certificate, CodecPreference, Config, Direction, Fact, Keys, LegId, Order, Plain, Plane, RtpConfig, Sdes,
+    SocketOrder, Style,
 };
 use timing::Duration;
 
@@ -44,7 +44,7 @@ pub fn rtcp_of(rtp: SocketAddr) -> SocketAddr {
 
 /// The style of a leg whose peer's signalling is at `signalled`.
 pub fn plain(secure: Sdes, signalled: &str) -> Style {
-    Style::Rtp { secure, signalled: signalled.parse().expect("an address") }
+    Style::Rtp(Plain { secure, signalled: signalled.parse().expect("an address"), keys: Keys::Sound })
 }
 
 /// An offer or answer of PCMU and events for a phone at `address`, with what else there is to say.

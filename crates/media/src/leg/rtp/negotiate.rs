@@ -1,5 +1,5 @@
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use timing::Instant;
@@ -14,7 +14,7 @@ use crate::leg::keypad::Keypad;
 use crate::leg::splice::Splice;
 use crate::leg::telephone_event::TelephoneEvents;
 use crate::leg::{Agreed, Fresh};
-use crate::order::Sdes;
+use crate::order::{Plain, Sdes};
 use crate::sdp::{
     Crypto, Description, Direction, Origin, Payload, PlainAudio, PlainStream, Profile, Unsupported,
     plain_payloads,
@@ -26,8 +26,7 @@ pub(crate) struct Setup<'a> {
     pub(crate) policy: &'a Arc<Policy>,
     /// Where RTP comes in; RTCP on the next port.
     pub(crate) local: SocketAddr,
-    pub(crate) secure: Sdes,
-    pub(crate) signalled: IpAddr,
+    pub(crate) plain: Plain,
     pub(crate) fresh: &'a Fresh,
 }
 
@@ -66,10 +65,10 @@ impl RtpLeg {
             return Err(Unsupported::NoCommonCodec);
         }
         let key = MasterKey(setup.fresh.key);
-        let suites = if setup.secure == Sdes::Never { &[][..] } else { &Suite::ALL[..] };
+        let suites = if setup.plain.secure == Sdes::Never { &[][..] } else { &Suite::ALL[..] };
         let crypto: Vec<Crypto> =
             (1..).zip(suites).map(|(tag, suite)| Crypto { tag, suite: *suite, key }).collect();
-        let profile = if setup.secure == Sdes::Required { Profile::Savp } else { Profile::Avp };
+        let profile = if setup.plain.secure == Sdes::Required { Profile::Savp } else { Profile::Avp };
         let payloads = plain_payloads(&codecs, &[]);
         let (direction, sections) = (Direction::SendRecv, vec![None]);
         let offered = Offer { codecs, payloads, profile, crypto, direction, sections };
@@ -295,14 +294,15 @@ impl RtpLeg {
         let cname = format!("{:016x}", origin ^ u64::from(*ssrc) << 32);
         RtpLeg {
             origin: Origin { id: *origin, version: 0, address: setup.local },
-            secure: setup.secure,
+            secure: setup.plain.secure,
+            keys: setup.plain.keys,
             codecs: codecs.clone(),
             own: Direction::SendRecv,
             negotiation,
             receives: Vec::new(),
             sends: Vec::new(),
-            rtp: Path::new(setup.policy, setup.local, setup.signalled),
-            rtcp: Path::new(setup.policy, rtcp_local, setup.signalled),
+            rtp: Path::new(setup.policy, setup.local, setup.plain.signalled),
+            rtcp: Path::new(setup.policy, rtcp_local, setup.plain.signalled),
             mux: false,
             own_key: MasterKey(*key),
             incoming: Incoming::new(),
