@@ -1,5 +1,6 @@
 //! The data folder: opened, locked against a second server, and filled with the demo world when asked for.
 
+use std::fmt::Write as _;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::net::IpAddr;
@@ -130,23 +131,29 @@ pub async fn guard_demo_passwords(
             unchanged.push(user.login);
         }
     }
-    for device in store.devices().await? {
-        if device.ha1_sha256 == Ha1::new(&device.name, REALM, DEMO_PASSWORD).sha256 {
-            bail!(
-                "refusing to listen on {listen}: the phone {0} still has the password that everybody knows; \
-                 change it with `hotdesk add-phone {0} --number NUMBER` or take it away with `hotdesk remove-phone {0}`",
-                device.name
-            );
-        }
+    let phones: Vec<_> = store.devices().await?.into_iter().filter(has_demo_password).collect();
+    if unchanged.is_empty() && phones.is_empty() {
+        return Ok(());
     }
+    let mut refusal = format!("refusing to listen on {listen}: everybody knows the password of");
     if !unchanged.is_empty() {
-        bail!(
-            "refusing to listen on {listen}: the demo accounts {} still have the password that everybody knows; \
-             change each with `hotdesk set-password LOGIN`, or listen on 127.0.0.1",
-            unchanged.join(", ")
+        let accounts = unchanged.join(", ");
+        let _ = write!(refusal, "\n  the accounts {accounts}: change each with `hotdesk set-password LOGIN`");
+    }
+    if !phones.is_empty() {
+        let names: Vec<_> = phones.iter().map(|phone| &*phone.name).collect();
+        let _ = write!(
+            refusal,
+            "\n  the phones {}: change each with `hotdesk add-phone NAME --number NUMBER`, or take it away with \
+             `hotdesk remove-phone NAME`",
+            names.join(", ")
         );
     }
-    Ok(())
+    bail!("{refusal}\nor listen on 127.0.0.1")
+}
+
+fn has_demo_password(device: &Device) -> bool {
+    device.ha1_sha256 == Ha1::new(&device.name, REALM, DEMO_PASSWORD).sha256
 }
 
 /// Writes a file that only this user may read, whole or not at all.
@@ -290,7 +297,7 @@ mod tests {
             store.set_password_hash(user.id, &password::hash(b"another").unwrap()).await.unwrap();
         }
         let refused = guard_demo_passwords(&store, [EVERYWHERE]).await.unwrap_err().to_string();
-        assert!(refused.contains("the phone 1001"), "{refused}");
+        assert!(refused.contains("the phones 1001") && !refused.contains("alice"), "{refused}");
         for known in store.devices().await.unwrap() {
             store.put_device(device(&known.name, known.line_id, "another")).await.unwrap();
         }

@@ -158,8 +158,7 @@ async fn sockets_ask_for_origin_and_token_before_the_upgrade() {
             assert!(status.contains("403"), "{path} {origin}: {status}");
         }
         for (path, extra) in [
-            (path, &own as &str),
-            (&format!("{path}?token=") as &str, &own),
+            (&format!("{path}?token=") as &str, &own as &str),
             (&format!("{path}?token={token}x"), &own),
             (path, "Authorization: Bearer rubbish\r\n"),
         ] {
@@ -180,8 +179,30 @@ async fn sockets_ask_for_origin_and_token_before_the_upgrade() {
             assert!(is_cti || status.contains(" 101 "), "{path} with the sub-protocol sip: {status}");
         }
     }
+    assert!(upgrade(&server, "/xuc/api/2.0/cti", &own).await.contains("403"), "CTI needs a login");
     let foreign = server.request(Method::POST, "/echo/session").header("origin", "http://evil.example");
     assert_eq!(error_of(foreign.send().await.unwrap()).await, (403, "OriginNotAllowed".to_owned()));
+}
+
+#[tokio::test]
+async fn sip_clients_without_a_login_connect_where_the_settings_allow_it() {
+    for (setting, status) in [(None, " 101 "), (Some(true), " 101 "), (Some(false), " 403 ")] {
+        let (_dir, path) = folder();
+        let mut config = demo(&path);
+        config.sip.websocket_without_login = setting;
+        let server = Server::start(config).await;
+        let from_its_page = format!("Origin: http://{}\r\n", server.address());
+        for (origin, expected) in
+            [("", status), (&*from_its_page, status), ("Origin: http://evil.example\r\n", " 403 ")]
+        {
+            let with_sip = format!("{origin}Sec-WebSocket-Protocol: sip\r\n");
+            for path in ["/wssip", "/ws", "/wssip-mds2", "/ws-mds2"] {
+                let answer = upgrade(&server, path, &with_sip).await;
+                assert!(answer.contains(expected), "{setting:?} {path} {origin}: {answer}");
+            }
+        }
+        assert!(upgrade(&server, "/wssip", &from_its_page).await.contains(" 40"), "no sub-protocol");
+    }
 }
 
 #[tokio::test]
@@ -277,7 +298,7 @@ async fn the_demo_is_not_shown_to_other_machines() {
     let (_dir, path) = folder();
     let everywhere = || server::config::Config { listen: "0.0.0.0:0".parse().unwrap(), ..demo(&path) };
     let refusal = app::start(everywhere()).await.err().expect("refused").to_string();
-    assert!(refusal.contains("alice, bruno, carla, dave"), "{refusal}");
+    assert!(refusal.contains("accounts alice, bruno, carla, dave"), "{refusal}");
     // Without --demo the accounts are no safer.
     let refusal = app::start(server::config::Config { demo: false, ..everywhere() }).await.err();
     assert!(refusal.is_some());
