@@ -163,6 +163,31 @@ pub struct OutboundInvite {
     pub credentials: Option<Credentials>,
 }
 
+/// A text message that we send outside of any dialog (RFC 3428).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OutboundMessage {
+    /// Where to send it.
+    pub flow: FlowId,
+    /// The Request-URI: the registered contact of whom it is for.
+    pub target: String,
+    /// User part of `From`.
+    pub from_user: String,
+    /// Display name of `From`, any text.
+    pub from_name: Option<String>,
+    /// Host part of `From`.
+    pub from_host: String,
+    /// User part of `To`.
+    pub to_user: String,
+    /// Host part of `To`.
+    pub to_host: String,
+    /// How many hops it may go.
+    pub max_forwards: u8,
+    /// The media type of the body, with its parameters.
+    pub content_type: String,
+    /// The body as it is.
+    pub body: Vec<u8>,
+}
+
 /// A registration that we keep up (RFC 3261 §10).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OutboundRegister {

@@ -149,6 +149,13 @@ pub enum Event {
         /// The call.
         dialog: DialogId,
     },
+    /// What became of our [`write`](crate::UserAgent::write).
+    Delivered {
+        /// Which one.
+        id: RequestId,
+        /// Whatever final status came; none when nothing did.
+        status: Option<u16>,
+    },
     /// Our [`ping`](crate::UserAgent::ping) has come back, or not.
     Pong {
         /// Which one.
@@ -227,11 +234,15 @@ pub struct MessageRequest {
     pub flow: FlowId,
     /// User part of `From`, unescaped.
     pub from_user: String,
-    /// User part of `To`, unescaped.
+    /// Whom it is for, unescaped: the user part of the Request-URI, and inside of a dialog, of `To`.
     pub to_user: String,
     /// The Request-URI, against which a digest is checked.
     pub request_uri: String,
-    /// The media type without parameters, lower case; empty where there is none.
+    /// The Call-ID.
+    pub sip_call_id: String,
+    /// How many hops it may still go.
+    pub max_forwards: u8,
+    /// The media type with its parameters, as it came; empty where there is none.
     pub content_type: String,
     /// The body as it came.
     pub body: Vec<u8>,

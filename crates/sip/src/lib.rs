@@ -61,8 +61,8 @@ mod ua;
 mod wire;
 
 pub use config::{
-    Config, Credentials, DialogId, FlowEnds, FlowId, OutboundInvite, OutboundRegister, Owner, RegistrationId,
-    RequestId, Transmit, Transport,
+    Config, Credentials, DialogId, FlowEnds, FlowId, OutboundInvite, OutboundMessage, OutboundRegister,
+    Owner, RegistrationId, RequestId, Transmit, Transport,
 };
 pub use dialog::{DialogInfo, DialogState, Direction};
 pub use error::{Malformed, WrongState};

@@ -1,10 +1,9 @@
-//! Lamps and mailboxes: SUBSCRIBE and NOTIFY (RFC 6665), and MESSAGE (RFC 3428).
+//! Lamps and mailboxes: SUBSCRIBE and NOTIFY (RFC 6665).
 
 mod world;
 
 use sip::{
-    Event, FlowId, PendingRequest, SubscribeRequest, SubscriptionId, SubscriptionReason, SubscriptionState,
-    Transport,
+    Event, FlowId, SubscribeRequest, SubscriptionId, SubscriptionReason, SubscriptionState, Transport,
 };
 use timing::Duration;
 use world::by_hand::{ByHand, body_of, header, tag_of};
@@ -239,27 +238,4 @@ fn an_answer_that_the_application_forgets_is_given_in_the_end() {
     peer.next("SIP/2.0 503 ");
     let id = peer.desk.accept_subscription(subscribe.request, 600, peer.now);
     assert_eq!(peer.events(), [Event::SubscriptionEnded { id }]);
-}
-
-#[test]
-fn messages_reach_the_application_inside_of_calls_and_outside() {
-    let mut peer = ByHand::new(Transport::Tcp);
-    let answer = |peer: &mut ByHand, request: PendingRequest| {
-        peer.desk.respond(request, 202, vec![], b"", peer.now);
-        peer.next("SIP/2.0 202 Accepted");
-    };
-    peer.request("MESSAGE", "Content-Type: Text/Plain; charset=utf-8\r\n", "on my way");
-    let Some(Event::Message(message)) = peer.events().pop() else { panic!("no message") };
-    assert_eq!((message.from_user.as_str(), message.to_user.as_str()), ("anna", "200"));
-    assert_eq!((message.content_type.as_str(), &message.body[..]), ("text/plain", &b"on my way"[..]));
-    assert_eq!((message.request_uri.as_str(), message.authorization), ("sip:200@example.org", None));
-    answer(&mut peer, message.request);
-
-    let dialog = peer.established("");
-    peer.request("MESSAGE", "Content-Type: text/plain\r\n", "still here");
-    let Some(Event::Message(message)) = peer.events().pop() else { panic!("no message") };
-    answer(&mut peer, message.request);
-    peer.request("SUBSCRIBE", "Event: dialog\r\n", "");
-    peer.next("SIP/2.0 403 ");
-    assert!(peer.desk.dialog(dialog).is_some());
 }

@@ -26,25 +26,31 @@ impl Switch {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         let id = leg.call;
         let early = matches!(leg.state, LegState::EarlyAgreeing | LegState::EarlyUp).then_some(leg.state);
-        leg.state = early.unwrap_or(LegState::Agreeing);
-        let is_callee = leg.side == Side::Callee && leg.replaces.is_none();
-        let Some(sdp) = sdp.or_else(|| early.map(|_| String::new())) else {
+        let known = leg.early_sdp.take();
+        if sdp.is_none() && early.is_none() {
             return self.leg_ended(leg_id, EndCause::NotAcceptable, now);
-        };
+        }
+        // the answer is the one that came before (RFC 3261 §13.2.1), unless another branch of a call that has forked
+        // answers than was heard (§13.2.2.4); a page never forks
+        let answer = sdp.filter(|sdp| early.is_none() || !leg.is_page && known.as_ref() != Some(sdp));
+        if early != Some(LegState::EarlyAgreeing) {
+            leg.state = LegState::Agreeing;
+        } else {
+            leg.early_sdp.clone_from(&answer);
+        }
+        let is_callee = leg.side == Side::Callee && leg.replaces.is_none();
         if is_callee && !self.win(id, leg_id, now) {
             return self.drop_leg(leg_id, EndCause::AnsweredElsewhere, now);
         }
-        match early {
-            None => {
-                let leg = media::LegId(leg_id.0);
-                self.order(id, media::Order::AcceptAnswer { leg, answer: sdp });
+        match (early, answer) {
+            (Some(LegState::EarlyAgreeing), _) => {}
+            (_, Some(answer)) => {
+                self.order(id, media::Order::AcceptAnswer { leg: media::LegId(leg_id.0), answer });
             }
-            // the answer is the one that came before (RFC 3261 §13.2.1)
-            Some(LegState::EarlyUp) => {
+            (_, None) => {
                 let codec = self.calls.get(&id).and_then(|call| call.codecs.first().copied());
                 self.agreed(leg_id, codec.unwrap_or(Codec::Pcmu), now);
             }
-            Some(_) => {}
         }
     }
 

@@ -42,6 +42,7 @@ impl Switch {
             Timer::Detached(leg) | Timer::Orphaned(leg) | Timer::NoSound(leg) | Timer::TrunkSilent(leg) => {
                 !self.legs.contains_key(leg)
             }
+            Timer::Message(message) => !self.messages.waits(*message),
             Timer::Trunk(_) | Timer::Registrations => false,
         });
         lost.map(|timer| format!("{timer:?} is set for what is over"))

@@ -209,6 +209,8 @@ pub(crate) struct Leg {
     pub offer: Option<String>,
     /// What a caller was answered who is not answered yet but hears the far side.
     pub early_answer: Option<String>,
+    /// The description that a callee gave before its answer, and then of its answer while that waits for media.
+    pub early_sdp: Option<String>,
     /// The leg that this one takes over from (the same user's phone after a reload).
     pub replaces: Option<LegId>,
 }

@@ -22,6 +22,7 @@ impl Switch {
         let alone = call.branches == [leg_id];
         if let Some(answer) = sdp.filter(|_| alone && leg.state == LegState::Inviting) {
             leg.state = LegState::EarlyAgreeing;
+            leg.early_sdp = Some(answer.clone());
             return self.order(id, media::Order::AcceptAnswer { leg: media::LegId(leg_id.0), answer });
         }
         let waits = self.legs.get(&caller).filter(|caller| caller.state == LegState::Incoming);
@@ -40,7 +41,13 @@ impl Switch {
         call.codecs = vec![codec];
         if call.phase == Phase::Answering {
             // it was answered meanwhile
-            return self.agreed(leg_id, codec, now);
+            return match leg.early_sdp.take() {
+                Some(answer) => {
+                    leg.state = LegState::Agreeing;
+                    self.order(id, media::Order::AcceptAnswer { leg: media::LegId(leg_id.0), answer });
+                }
+                None => self.agreed(leg_id, codec, now),
+            };
         }
         let caller = call.caller_leg;
         match self.legs.get_mut(&caller) {

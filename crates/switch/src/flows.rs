@@ -136,6 +136,7 @@ impl Switch {
             connected: false,
             offer: None,
             early_answer: None,
+            early_sdp: None,
             replaces: None,
         }
     }

@@ -34,6 +34,7 @@ mod holding;
 mod inward;
 mod lamps;
 mod media_facts;
+mod messaging;
 mod numbering;
 mod outward;
 mod proving;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 
+use sip::FlowId;
 use sip::digest::{Algorithm, Authorization, Challenger, DigestFailure};
-use sip::{FlowId, MessageRequest};
 use timing::{Duration, Instant};
 
 use crate::directory::Directory;
@@ -106,14 +106,6 @@ impl Switch {
             return Ok(Proven { name: account.clone(), account, device: None });
         }
         self.prove(flow, request, request_uri, authorization, now)
-    }
-
-    /// A text message: nobody takes those yet, which whoever may write is told (RFC 3428 §7), and others are not.
-    pub(crate) fn text_message(&mut self, message: MessageRequest, now: Instant) {
-        let (uri, proof) = (&message.request_uri, message.authorization.as_ref());
-        let sender = self.sender(message.flow, ("MESSAGE", &message.from_user), uri, proof, now);
-        let (status, headers) = sender.map_or_else(|refused| refused, |_| (480, Vec::new()));
-        self.ua.respond(message.request, status, headers, b"", now);
     }
 
     /// Who sends a request of this method, or how it is refused.

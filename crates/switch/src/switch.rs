@@ -11,6 +11,7 @@ use crate::directory::Directory;
 use crate::fact::{Fact, LineStatus, PhoneFact, PhoneFactKind};
 use crate::flows::Way;
 use crate::lamps::Lamp;
+use crate::messaging::Messages;
 use crate::proving::Doorman;
 use crate::registrar::Registrar;
 use crate::trunk::{DtmfMode, TrunkId, Trunks};
@@ -93,6 +94,8 @@ pub(crate) enum Timer {
     Trunk(TrunkId),
     /// A registration ends.
     Registrations,
+    /// A text message has waited long enough for an answer.
+    Message(u64),
     /// The caller of a service has heard enough.
     ServiceOver(CallId),
 }
@@ -109,6 +112,7 @@ pub struct Switch {
     pub(crate) registrar: Registrar,
     pub(crate) ways: BTreeMap<FlowId, Way>,
     pub(crate) trunks: Trunks,
+    pub(crate) messages: Messages,
     pub(crate) calls: BTreeMap<CallId, Call>,
     pub(crate) legs: BTreeMap<LegId, Leg>,
     pub(crate) dialogs: BTreeMap<DialogId, LegId>,
@@ -148,6 +152,7 @@ impl Switch {
             registrar: Registrar::default(),
             ways: BTreeMap::new(),
             trunks: Trunks::default(),
+            messages: Messages::default(),
             calls: BTreeMap::new(),
             legs: BTreeMap::new(),
             dialogs: BTreeMap::new(),
@@ -216,6 +221,7 @@ impl Switch {
                 Timer::ServiceOver(call) => self.end_call(call, EndCause::Normal, now),
                 Timer::TrunkSilent(leg) => self.trunk_says_nothing(leg, now),
                 Timer::TooLong(call) => self.end_call(call, EndCause::TimeLimit, now),
+                Timer::Message(message) => self.answer_sender(message, now),
                 Timer::Trunk(trunk) => self.ask_trunk(trunk, now),
                 Timer::Registrations => {
                     let expired = self.registrar.expire(now);
@@ -317,6 +323,7 @@ impl Switch {
             Event::RegistrationFailed { id, status, .. } => self.trunk_registration_failed(id, status, now),
             Event::Unregistered { .. } => {}
             Event::Pong { id, status } => self.trunk_answers(id, status, now),
+            Event::Delivered { id, status } => self.message_delivered(id, status, now),
         }
     }
 

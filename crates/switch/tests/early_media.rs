@@ -29,6 +29,25 @@ fn an_announcement_is_heard_before_the_answer_and_the_call_goes_on_from_there() 
 }
 
 #[test]
+fn another_branch_may_answer_than_the_one_that_was_heard() {
+    for patience in [Duration::from_millis(5), Duration::from_secs(5)] {
+        let mut world = office();
+        world.sip_phone_dials("desk-alice", "1003");
+        world.run_until(|world| world.sip_phone_rings("desk-carla"));
+        world.sip_phone_sounds_early("desk-carla");
+        world.run_for(patience);
+        world.sip_phone_answers_elsewhere("desk-carla");
+        world.run_for(Duration::from_secs(1));
+        assert!(world.hears("desk-alice", "desk-carla"), "{patience:?}");
+        assert!(world.hears("desk-carla", "desk-alice"), "{patience:?}");
+        assert_eq!(
+            world.facts.iter().filter(|fact| matches!(fact, switch::Fact::CallAnswered { .. })).count(),
+            1
+        );
+    }
+}
+
+#[test]
 fn who_gives_up_during_an_announcement_leaves_nothing_behind() {
     let mut world = office();
     let dialog = world.sip_phone_dials("desk-alice", "1003");

@@ -22,7 +22,11 @@ pub struct DeskPhone {
     pub notices: Vec<String>,
     /// How it answers a notice.
     pub answers_notices_with: u16,
-    subscriptions: u32,
+    /// The text messages that it got, oldest first: who sent them, and the text.
+    pub messages: Vec<(String, String)>,
+    /// How it answers a text message, if it does.
+    pub answers_messages_with: Option<u16>,
+    requests: u32,
     replies: Vec<String>,
     status: Option<u16>,
     /// Requests of this method never reach it, nor the one that is put in its place.
@@ -65,7 +69,9 @@ impl DeskPhone {
             events: Vec::new(),
             notices: Vec::new(),
             answers_notices_with: 200,
-            subscriptions: 0,
+            messages: Vec::new(),
+            answers_messages_with: Some(200),
+            requests: 0,
             replies: Vec::new(),
             status: None,
             deaf_to: None,
@@ -114,7 +120,10 @@ impl DeskPhone {
         if text.starts_with("NOTIFY ") {
             return self.take_notice(&text);
         }
-        if text.contains("\r\nCSeq: 1 SUBSCRIBE\r\n") {
+        if text.starts_with("MESSAGE ") {
+            return self.take_message(&text);
+        }
+        if text.contains("\r\nCSeq: 1 SUBSCRIBE\r\n") || text.contains("\r\nCSeq: 1 MESSAGE\r\n") {
             self.status = text.split(' ').nth(1).and_then(|status| status.parse().ok());
             return;
         }
@@ -127,10 +136,23 @@ impl DeskPhone {
     fn take_notice(&mut self, notice: &str) {
         let body = notice.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         self.notices.push(body.to_owned());
+        self.reply(notice, self.answers_notices_with);
+    }
+
+    fn take_message(&mut self, message: &str) {
+        let body = message.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let from = message.lines().find_map(|line| line.strip_prefix("From: ")).unwrap_or_default();
+        let from = from.split(";tag=").next().unwrap_or_default();
+        self.messages.push((from.to_owned(), body.to_owned()));
+        if let Some(status) = self.answers_messages_with {
+            self.reply(message, status);
+        }
+    }
+
+    fn reply(&mut self, request: &str, status: u16) {
         let echoed = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
-        let echoed = notice.lines().filter(|line| echoed.iter().any(|name| line.starts_with(name)));
+        let echoed = request.lines().filter(|line| echoed.iter().any(|name| line.starts_with(name)));
         let echoed: String = echoed.map(|line| format!("{line}\r\n")).collect();
-        let status = self.answers_notices_with;
         self.replies.push(format!("SIP/2.0 {status} By Hand\r\n{echoed}Content-Length: 0\r\n\r\n"));
     }
 
@@ -186,19 +208,39 @@ impl World {
 
     /// The phone subscribes to events of somebody; the status that it gets.
     pub fn desk_phone_subscribes(&mut self, phone: &str, to: &str, event: &str) -> u16 {
+        let account = self.desk_phone(phone).account.clone();
+        let more = format!(
+            "Contact: <sip:{account}@lamp.invalid;transport=ws>\r\nEvent: {event}\r\nExpires: 600\r\n"
+        );
+        self.desk_phone_asks(phone, "SUBSCRIBE", &account, to, &more, "");
+        self.desk_phone(phone).status.expect("an answer")
+    }
+
+    /// The phone sends a text message in this name.
+    pub fn desk_phone_writes(&mut self, phone: &str, from: &str, to: &str, text: &str) {
+        self.desk_phone_asks(phone, "MESSAGE", from, to, "Content-Type: text/plain\r\n", text);
+    }
+
+    /// The status that its last SUBSCRIBE or MESSAGE got, if it got any yet.
+    pub fn desk_phone_was_told(&mut self, phone: &str) -> Option<u16> {
+        self.desk_phone(phone).status
+    }
+
+    fn desk_phone_asks(&mut self, phone: &str, method: &str, from: &str, to: &str, more: &str, body: &str) {
         let now = self.now;
         let desk_phone = self.desk_phone(phone);
-        desk_phone.subscriptions += 1;
-        let (number, account, flow) = (desk_phone.subscriptions, desk_phone.account.clone(), desk_phone.flow);
+        desk_phone.requests += 1;
+        desk_phone.status = None;
+        let (number, flow) = (desk_phone.requests, desk_phone.flow);
+        let id = format!("{phone}-{method}-{number}");
         let request = format!(
-            "SUBSCRIBE sip:{to}@default SIP/2.0\r\nVia: SIP/2.0/WSS lamp.invalid;branch=z9hG4bKlamp{number}\r\n\
-             Max-Forwards: 70\r\nFrom: <sip:{account}@default>;tag=lamp{number}\r\nTo: <sip:{to}@default>\r\n\
-             Call-ID: lamp-{number}\r\nCSeq: 1 SUBSCRIBE\r\nContact: <sip:{account}@lamp.invalid;transport=ws>\r\n\
-             Event: {event}\r\nExpires: 600\r\nContent-Length: 0\r\n\r\n"
+            "{method} sip:{to}@default SIP/2.0\r\nVia: SIP/2.0/WSS lamp.invalid;branch=z9hG4bK{id}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{from}@default>;tag={id}\r\nTo: <sip:{to}@default>\r\n\
+             Call-ID: {id}\r\nCSeq: 1 {method}\r\n{more}Content-Length: {}\r\n\r\n{body}",
+            body.len()
         );
         self.switch.handle_message(flow, request.as_bytes(), now);
         self.exchange();
-        self.desk_phone(phone).status.expect("an answer")
     }
 
     /// The phone dials with an offer of that direction.

@@ -366,6 +366,16 @@ impl World {
         self.exchange();
     }
 
+    /// Its last call is answered elsewhere than where it sounded early: another branch of a call that has forked.
+    pub fn sip_phone_answers_elsewhere(&mut self, name: &str) {
+        let phone = self.sip_phone(name);
+        phone.next_port += 2;
+        let port = phone.next_port;
+        let sound = phone.sounds.values_mut().next_back().expect("it rings");
+        sound.address.set_port(port);
+        self.sip_phone_answers(name);
+    }
+
     /// The desk phone changes the direction of a call: hold and resume.
     pub fn sip_phone_reoffers(&mut self, name: &str, dialog: DialogId, direction: &'static str) {
         let now = self.now;

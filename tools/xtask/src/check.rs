@@ -1,13 +1,14 @@
 //! The tests: one step after the other, each counted, and a line with the sum at the end.
 
-use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::house::{House, run, seconds, step};
+use crate::attack;
+use crate::fuzz;
+use crate::house::{House, run, seconds, step, tee};
 use crate::npm;
 use crate::serve::build_server;
 use crate::setup::{self, Scope};
@@ -29,6 +30,7 @@ pub fn test(house: &House) -> Result<bool> {
     report.part("types of the browser tests", || types(house));
     native(house, &mut report);
     report.part("documentation tests", || doctests(house));
+    report.part("fuzz targets", || fuzz::all(house));
 
     let mut server = None;
     report.part("release build", || {
@@ -40,9 +42,10 @@ pub fn test(house: &House) -> Result<bool> {
         Some((server, site)) => {
             report.part("transfer sizes", || sizes::check(house, &site));
             report.part("browser tests", || browser_tests(house, &server, &[]));
+            report.part("attacks", || attack::against(house, &server, &[]));
         }
         None => {
-            for part in ["transfer sizes", "browser tests"] {
+            for part in ["transfer sizes", "browser tests", "attacks"] {
                 report.part(part, || bail!("not possible, for there is no release build"));
             }
         }
@@ -113,7 +116,7 @@ fn native(house: &House, report: &mut Report) {
         cargo.args(["--config-file", "tools/nextest.toml", "--retries", "0"]);
         let (printed, succeeded) = tee(&mut cargo)?;
         let tally = Tally::of_nextest(&printed).context("the tests did not run to their end")?;
-        agree(tally, succeeded, "cargo nextest")
+        Ok(tally.believing(succeeded, "cargo nextest"))
     });
 }
 
@@ -121,7 +124,7 @@ fn doctests(house: &House) -> Result<Tally> {
     let mut cargo = house.cargo();
     let (printed, succeeded) =
         tee(cargo.args(["test", "--doc", "--workspace", "--no-fail-fast", "--color=never"]))?;
-    agree(Tally::of_doctests(&printed), succeeded, "cargo test --doc")
+    Ok(Tally::of_doctests(&printed).believing(succeeded, "cargo test --doc"))
 }
 
 fn browser_tests(house: &House, server: &Path, args: &[String]) -> Result<Tally> {
@@ -159,18 +162,9 @@ fn browser_tests_with(
         .envs(extra);
     let succeeded = run(&mut playwright).is_ok();
     let report = std::fs::read(&json).context("Playwright left no report")?;
-    let tally = agree(Tally::of_playwright(&report)?, succeeded, "playwright")?;
+    let tally = Tally::of_playwright(&report)?.believing(succeeded, "playwright");
     if tally == Tally::default() {
         bail!("there are no browser tests");
-    }
-    Ok(tally)
-}
-
-/// A tally without a failure from a program that says it failed is not to be believed.
-fn agree(mut tally: Tally, succeeded: bool, program: &str) -> Result<Tally> {
-    if !succeeded && tally.failed == 0 {
-        println!("{program} counts no failure and ended with one");
-        tally.failed = 1;
     }
     Ok(tally)
 }
@@ -181,33 +175,6 @@ fn passes(command: &mut Command) -> Tally {
         println!("{error:#}");
     }
     Tally::one(result.is_ok())
-}
-
-/// Runs a program, shows both its outputs as they come, and returns them with whether it succeeded.
-fn tee(command: &mut Command) -> Result<(String, bool)> {
-    println!("$ {command:?}");
-    let mut child =
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().context("cannot start cargo")?;
-    let stdout = child.stdout.take().expect("stdout is piped");
-    let stderr = child.stderr.take().expect("stderr is piped");
-    let other = std::thread::spawn(move || pass_on(stderr));
-    let mut printed = pass_on(stdout);
-    printed.push_str(&other.join().expect("copying does not panic"));
-    Ok((printed, child.wait()?.success()))
-}
-
-fn pass_on(output: impl Read) -> String {
-    let mut printed = String::new();
-    let mut reader = BufReader::new(output);
-    let mut line = Vec::new();
-    while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
-        let mut out = std::io::stdout().lock();
-        // Nobody left to read what we print is no reason to stop counting.
-        let _ = out.write_all(&line).and_then(|()| out.flush());
-        printed.push_str(&String::from_utf8_lossy(&line));
-        line.clear();
-    }
-    printed
 }
 
 /// What the parts of a run came to.
@@ -260,18 +227,5 @@ mod tests {
     #[test]
     fn a_run_without_tests_is_no_success() {
         assert!(!Report::default().finish());
-    }
-
-    #[test]
-    fn a_program_that_fails_without_a_count_has_one_failure() {
-        let tally = agree(Tally { passed: 2, failed: 0 }, false, "a program").unwrap();
-        assert_eq!(tally, Tally { passed: 2, failed: 1 });
-    }
-
-    #[test]
-    fn both_outputs_of_a_program_are_kept() {
-        let (printed, succeeded) =
-            tee(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"])).unwrap();
-        assert!(printed.contains("one\n") && printed.contains("two\n") && !succeeded);
     }
 }

@@ -31,6 +31,15 @@ pub fn run(house: &House, args: &[String]) -> Result<bool> {
     Ok(tally.failed == 0)
 }
 
+/// Every target, for as long as it gets when nothing is said.
+///
+/// # Errors
+/// As of [`run`].
+pub fn all(house: &House) -> Result<Tally> {
+    let fuzzer = setup::install_fuzzer(house)?;
+    run_targets(house, &fuzzer, &targets(house)?, SHORTLY)
+}
+
 struct Wish {
     each: Duration,
     targets: Vec<String>,

@@ -1,6 +1,7 @@
 //! Where things lie, and how other programs are run.
 
 use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -172,6 +173,40 @@ fn collect(folder: &Path, prefix: &str, found: &mut Vec<String>) -> Result<()> {
     Ok(())
 }
 
+/// Runs a program, shows both its outputs as they come, and returns them with whether it succeeded.
+///
+/// # Errors
+/// If it cannot be started.
+pub fn tee(command: &mut Command) -> Result<(String, bool)> {
+    let shown = line(command);
+    println!("$ {shown}");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start {shown}"))?;
+    let stdout = child.stdout.take().expect("stdout is piped");
+    let stderr = child.stderr.take().expect("stderr is piped");
+    let other = std::thread::spawn(move || pass_on(stderr));
+    let mut printed = pass_on(stdout);
+    printed.push_str(&other.join().expect("copying does not panic"));
+    Ok((printed, child.wait()?.success()))
+}
+
+fn pass_on(output: impl Read) -> String {
+    let mut printed = String::new();
+    let mut reader = BufReader::new(output);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+        let mut out = std::io::stdout().lock();
+        // Nobody left to read what we print is no reason to stop counting.
+        let _ = out.write_all(&line).and_then(|()| out.flush());
+        printed.push_str(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    printed
+}
+
 fn env_path(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
@@ -206,5 +241,12 @@ mod tests {
     fn durations_read_well() {
         assert_eq!(seconds(Duration::from_millis(1_240)), "1.2 s");
         assert_eq!(seconds(Duration::from_secs(125)), "2 min 05 s");
+    }
+
+    #[test]
+    fn both_outputs_of_a_program_are_kept() {
+        let (printed, succeeded) =
+            tee(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"])).unwrap();
+        assert!(printed.contains("one\n") && printed.contains("two\n") && !succeeded);
     }
 }

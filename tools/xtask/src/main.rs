@@ -34,7 +34,8 @@ Tasks:
         [--site-only]         the site alone
   serve [--dev] [ARGS…]     set up, build, and run `hotdesk serve --demo ARGS…`;
                             with --dev the debug server, with the site served from its folder
-  test                      everything: format, lint, unit, integration, documentation and browser tests, sizes
+  test                      everything: format, lint, unit, integration, documentation and browser tests, sizes,
+                            fuzz targets, attacks
   e2e [--dev] [ARGS…]       the browser tests and their types alone; ARGS go to `playwright test`
   bench [ARGS…]             the benchmarks; ARGS go to the benchmark programs (a name filters)
   fuzz [--seconds N] [TARGET…]
@@ -102,7 +103,7 @@ fn run(args: &[String]) -> Result<bool> {
         "e2e" => return check::e2e(&house, rest),
         "bench" => bench::run(&house, rest)?,
         "bench-sip" => bench_sip::run(&house, rest)?,
-        "attack-sip" => attack::run(&house, rest)?,
+        "attack-sip" => return attack::run(&house, rest),
         "fuzz" => return fuzz::run(&house, rest),
         "sizes" => {
             no_more(rest)?;

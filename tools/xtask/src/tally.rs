@@ -18,6 +18,22 @@ impl Tally {
         Tally { passed: u64::from(passed), failed: u64::from(!passed) }
     }
 
+    /// The same, unless a program that failed counted no failure: then it is not to be believed.
+    pub fn believing(mut self, succeeded: bool, program: &str) -> Tally {
+        if !succeeded && self.failed == 0 {
+            println!("{program} counts no failure and ended with one");
+            self.failed = 1;
+        }
+        self
+    }
+
+    /// From the last line of the attacking program; none if it did not get there.
+    pub fn of_attacks(printed: &str) -> Option<Tally> {
+        let count = |line: &str| Some((number_before(line, "passed")?, number_before(line, "failed")?));
+        let (passed, failed) = printed.lines().rev().find_map(count)?;
+        Some(Tally { passed, failed })
+    }
+
     /// From the summary that cargo-nextest prints at its end; none if there is no summary. A test that passed only
     /// when it was repeated has failed.
     ///
@@ -138,7 +154,23 @@ mod tests {
     }
 
     #[test]
+    fn attacks_are_counted_by_their_last_line() {
+        let tally = Tally { passed: 29, failed: 1 };
+        assert_eq!(Tally::of_attacks("== guesses\n  held  names\n29 passed, 1 failed\n"), Some(tally));
+        assert_eq!(Tally::of_attacks("error: the server does not come up"), None);
+    }
+
+    #[test]
+    fn a_program_that_fails_without_a_count_has_one_failure() {
+        let counted = Tally { passed: 2, failed: 0 };
+        assert_eq!(counted.believing(false, "a program"), Tally { passed: 2, failed: 1 });
+        assert_eq!(counted.believing(true, "a program"), counted);
+    }
+
+    #[test]
     fn the_last_line_reads_as_promised() {
-        assert_eq!(Tally { passed: 12, failed: 0 }.to_string(), "12 passed, 0 failed");
+        let tally = Tally { passed: 12, failed: 0 };
+        assert_eq!(tally.to_string(), "12 passed, 0 failed");
+        assert_eq!(Tally::of_attacks(&tally.to_string()), Some(tally));
     }
 }

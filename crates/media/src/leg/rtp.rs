@@ -78,8 +78,11 @@ pub(crate) struct RtpLeg {
 ///
 /// | from      | offer of ours | answer taken | retracted | offer of the peer |
 /// | Offered   | refused       | Settled      | Offered   | refused           |
-/// | Settled   | Reoffered     | refused      | Settled   | Settled           |
+/// | Settled   | Reoffered     | see below    | Settled   | Settled           |
 /// | Reoffered | refused       | Settled      | Settled   | refused           |
+///
+/// While nothing but our first offer has been answered another answer may take the place of the first: that of
+/// another branch of a call that has forked (RFC 3261 §13.2.2.4).
 enum Negotiation {
     /// Our first.
     Offered(Offer),
@@ -107,6 +110,8 @@ struct Settled {
     profile: Profile,
     protection: Option<(Suite, MasterKey)>,
     sections: Vec<Option<String>>,
+    /// Our first offer, while nothing else was settled.
+    first: Option<Box<Offer>>,
 }
 
 /// | from    | peer's address known | nothing heard | heard again |

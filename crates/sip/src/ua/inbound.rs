@@ -113,10 +113,7 @@ impl UserAgent {
         else {
             return self.reply(id, 400, &[], now);
         };
-        let max_forwards = match headers.typed::<MaxForwards>() {
-            Some(Ok(MaxForwards(hops))) => hops,
-            _ => 70,
-        };
+        let max_forwards = max_forwards(headers);
         let call_id = headers.value(&HeaderName::CallId).unwrap_or_default().into_owned();
         let from_tag = wire::tag_of::<From>(headers);
         let arrival = Arrival { call_id: call_id.clone(), from_tag, cseq };
@@ -266,4 +263,12 @@ pub(super) fn uri_text(uri: &Uri) -> String {
 
 pub(super) fn host_of(uri: &Uri) -> String {
     uri.host().map(|host| wire::display(&host.to_bytes()).to_ascii_lowercase()).unwrap_or_default()
+}
+
+/// How many hops a request may still go; as many as any where it does not say (RFC 3261 §8.1.1.6).
+pub(super) fn max_forwards(headers: &Headers) -> u8 {
+    match headers.typed::<MaxForwards>() {
+        Some(Ok(MaxForwards(hops))) => hops,
+        _ => 70,
+    }
 }

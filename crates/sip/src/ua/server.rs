@@ -26,6 +26,8 @@ pub(super) enum ServerPurpose {
     /// To tell what became of a REFER.
     ReferNotify(DialogId, ReferId),
     Ping(RequestId),
+    /// To deliver a text message.
+    Message(RequestId),
     /// To acknowledge a provisional response.
     Prack(DialogId),
     /// To tell what a peer has subscribed to.
@@ -158,6 +160,7 @@ impl UserAgent {
                 self.handle_refer_notified(dialog, refer, request, response, now);
             }
             ServerPurpose::Ping(id) => self.handle_pong(id, response),
+            ServerPurpose::Message(id) => self.handle_delivered(id, response),
             ServerPurpose::Prack(dialog) => self.handle_pracked(dialog, request, response, now),
             ServerPurpose::Notify(id) => self.handle_notified(id, response, now),
         }
@@ -167,6 +170,7 @@ impl UserAgent {
         match purpose {
             ServerPurpose::ReferNotify(dialog, refer) => self.forget_refer(dialog, refer),
             ServerPurpose::Ping(id) => self.fail_ping(id),
+            ServerPurpose::Message(id) => self.lose_message(id),
             // the callee goes on asking until it gives up the call itself
             ServerPurpose::Prack(_) => {}
             ServerPurpose::Notify(id) => self.forget_subscription(id),

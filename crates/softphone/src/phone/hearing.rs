@@ -58,7 +58,8 @@ impl Softphone {
             | Event::SubscriptionEnded { .. }
             | Event::Stale { .. }
             | Event::Refer { .. }
-            | Event::Pong { .. } => {}
+            | Event::Pong { .. }
+            | Event::Delivered { .. } => {}
         }
     }
 

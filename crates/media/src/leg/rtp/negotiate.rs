@@ -87,7 +87,7 @@ impl RtpLeg {
         let Negotiation::Settled(settled) = &self.negotiation else {
             return Err(Unsupported::OutOfOrder { what: "an offer of ours waits for its answer" });
         };
-        let settled = settled.clone();
+        let settled = Settled { first: None, ..settled.clone() };
         let codecs_offered = match codecs {
             // a hold shall not change the codec
             CodecPreference::Any => codecs.keeping(settled.agreed.codec).to_offer(),
@@ -143,12 +143,15 @@ impl RtpLeg {
         answer: &str,
         now: Instant,
     ) -> Result<Agreed, Unsupported> {
-        let (offered, before) = match &self.negotiation {
-            Negotiation::Offered(offered) => (offered, None),
-            Negotiation::Reoffered(offered, before) => (offered, Some(before)),
-            Negotiation::Settled(_) => {
-                return Err(Unsupported::OutOfOrder { what: "no offer of ours waits for an answer" });
-            }
+        let (offered, before, is_first) = match &self.negotiation {
+            Negotiation::Offered(offered) => (offered, None, true),
+            Negotiation::Settled(settled) => match &settled.first {
+                Some(offered) => (&**offered, Some(settled), true),
+                None => {
+                    return Err(Unsupported::OutOfOrder { what: "no offer of ours waits for an answer" });
+                }
+            },
+            Negotiation::Reoffered(offered, before) => (offered, Some(before), false),
         };
         let audio = PlainAudio::find(&Description::parse(answer)?, self.secure)?;
         let place = |sections: &[Option<String>]| sections.iter().position(Option::is_none);
@@ -178,6 +181,7 @@ impl RtpLeg {
         if protected_before.is_some_and(|before| before.is_some() && protection.is_none()) {
             return Err(Unsupported::Protection { what: "it was protected before" });
         }
+        let first = is_first.then(|| Box::new(offered.clone()));
         let (payloads, direction) = (offered.payloads.clone(), offered.direction);
         let sends = audio.payloads.with(codec);
         let wanted = |payload: &Payload| sends.iter().any(|sent| sent.usage == payload.usage);
@@ -189,6 +193,9 @@ impl RtpLeg {
         }
         (self.sends, self.receives, self.own) = (sends, receives, direction);
         let agreed = self.settle(&audio, codec, protection, direction, now);
+        if let Negotiation::Settled(settled) = &mut self.negotiation {
+            settled.first = first;
+        }
         if protected_before.is_some() {
             self.interrupt_after_negotiation(now);
         }
@@ -271,7 +278,8 @@ impl RtpLeg {
         // an answer goes no further than the offer (RFC 3264 §6.1)
         let agreed = Agreed { codec, direction: audio.direction.within(offered.mirrored()) };
         let (profile, sections) = (audio.profile, audio.sections().to_vec());
-        self.negotiation = Negotiation::Settled(Settled { agreed, profile, protection, sections });
+        self.negotiation =
+            Negotiation::Settled(Settled { agreed, profile, protection, sections, first: None });
         self.rtp.describe(audio.rtp, Some(now + LATCH_WITHIN));
         // reports come seldom, so that the first may take its time
         self.rtcp.describe(audio.rtcp, None);
