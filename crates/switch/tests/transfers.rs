@@ -244,8 +244,8 @@ fn a_desk_phone_transfers_by_refer() {
     assert!(world.sip_phone("desk-carla").dialogs().is_empty(), "it is out of the call");
 }
 
-#[test]
-fn a_desk_phone_transfers_by_refer_with_replaces() {
+/// Carla holds Dave and asks Bruno; her first dialog, and what refers to her second.
+fn desk_phone_consulting() -> (World, DialogId, String) {
     let (mut world, first) = desk_phones_talking();
     world.sip_phone_reoffers("desk-carla", first, "sendonly");
     world.run_until(|world| world.hears_a_sound("desk-dave"));
@@ -255,7 +255,23 @@ fn a_desk_phone_transfers_by_refer_with_replaces() {
     world.run_until(|world| world.hears("desk-carla", "bruno"));
     let [call_id, to_tag, from_tag] = names(&mut world, "desk-carla", second);
     let replaces = format!("{call_id}%3Bto-tag%3D{to_tag}%3Bfrom-tag%3D{from_tag}");
-    world.sip_phone_refers("desk-carla", first, &format!("<sip:1002@default?Replaces={replaces}>"));
+    (world, first, format!("<sip:1002@default?Replaces={replaces}>"))
+}
+
+#[test]
+fn who_is_held_does_not_join_the_calls_of_who_holds_him() {
+    let (mut world, _, refer_to) = desk_phone_consulting();
+    let held = world.sip_phone("desk-dave").dialogs()[0];
+    world.sip_phone_refers("desk-dave", held, &refer_to);
+    world.run_for(Duration::from_secs(1));
+    assert!(world.hears("desk-carla", "bruno") && world.hears("bruno", "desk-carla"));
+    assert!(!world.hears("bruno", "desk-dave") && world.hears_a_sound("desk-dave"));
+}
+
+#[test]
+fn a_desk_phone_transfers_by_refer_with_replaces() {
+    let (mut world, first, refer_to) = desk_phone_consulting();
+    world.sip_phone_refers("desk-carla", first, &refer_to);
     world.run_until(|world| world.hears("bruno", "desk-dave") && world.hears("desk-dave", "bruno"));
     assert!(world.sip_phone("desk-carla").dialogs().is_empty());
 }

@@ -127,7 +127,7 @@ pub(crate) fn allows_update(headers: &Headers) -> bool {
 /// The addresses in `Contact`, the most wanted first (RFC 3261 §8.1.3.4); not more than anybody would try.
 pub(crate) fn contacts(headers: &Headers) -> Vec<String> {
     const MAX_CONTACTS: usize = 10;
-    let mut contacts: Vec<(u16, String)> = headers
+    let wanted = headers
         .get_all(&HeaderName::Contact)
         .filter_map(|header| ContactValue::decode_list(&header.value()).ok())
         .flatten()
@@ -138,9 +138,13 @@ pub(crate) fn contacts(headers: &Headers) -> Vec<String> {
             }
             ContactValue::Wildcard => None,
         })
-        .take(MAX_CONTACTS)
-        .collect();
-    contacts.sort_by_key(|(q, _)| std::cmp::Reverse(*q));
+        .take(MAX_CONTACTS);
+    // a few, put where they belong: a sorting algorithm is not worth its bytes in a page
+    let mut contacts: Vec<(u16, String)> = Vec::new();
+    for (q, uri) in wanted {
+        let place = contacts.partition_point(|(other, _)| *other >= q);
+        contacts.insert(place, (q, uri));
+    }
     contacts.into_iter().map(|(_, uri)| uri).collect()
 }
 
