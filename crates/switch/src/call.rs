@@ -205,6 +205,8 @@ pub(crate) struct Leg {
     pub lost_at: Option<Instant>,
     /// Sound flows: ICE and DTLS are up.
     pub connected: bool,
+    /// Nothing is heard of a phone or carrier that was heard before.
+    pub silence: Option<Silence>,
     /// The caller's offer, until it is answered.
     pub offer: Option<String>,
     /// What a caller was answered who is not answered yet but hears the far side.
@@ -213,6 +215,15 @@ pub(crate) struct Leg {
     pub early_sdp: Option<String>,
     /// The leg that this one takes over from (the same user's phone after a reload).
     pub replaces: Option<LegId>,
+}
+
+/// What is known of a peer that sends nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Silence {
+    /// It was asked whether it still has the call.
+    Asked,
+    /// It does.
+    Answers,
 }
 
 /// Where a leg is between SIP and media.

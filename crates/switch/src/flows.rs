@@ -134,6 +134,7 @@ impl Switch {
             parked: false,
             lost_at: None,
             connected: false,
+            silence: None,
             offer: None,
             early_answer: None,
             early_sdp: None,

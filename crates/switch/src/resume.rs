@@ -6,7 +6,7 @@ use sip::{DialogId, EndedBy, FlowId};
 use timing::{Deadline, Duration, Instant};
 
 use crate::answering::SOUND_WITHIN;
-use crate::call::{Leg, Phase, Side};
+use crate::call::{Leg, Phase, Side, Silence};
 use crate::flows::Offers;
 use crate::proving::Proven;
 use crate::registrar::{Binding, Bound};
@@ -17,6 +17,8 @@ use crate::trunk::TrunkId;
 const PROVE_WITHIN: Duration = Duration::from_secs(10);
 /// A phone that only changes its network is back by then; a page that was closed in favour of another is not.
 const ORPHANED_AFTER: Duration = Duration::from_secs(5);
+/// How often a silent peer is asked whether it still has the call; it has 32 s to answer.
+const ASK_AGAIN: Duration = Duration::from_secs(60);
 
 impl Switch {
     /// A connection is gone: what was answered over it waits, the rest ends.
@@ -55,15 +57,9 @@ impl Switch {
     fn keep_on_trunk(&mut self, leg_id: LegId, trunk: TrunkId, now: Instant) {
         let line = self.trunks.flow(trunk);
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
-        let (connected, dialog) = (leg.connected, leg.dialog);
         match line {
-            Some(line) => {
-                leg.flow = line;
-                if let Some(dialog) = dialog {
-                    self.ua.rebind(dialog, line);
-                }
-            }
-            None if connected => drop(leg.lost_at.get_or_insert(now)),
+            Some(line) => self.go_on_by(leg_id, line),
+            None if leg.connected => drop(leg.lost_at.get_or_insert(now)),
             None => self.await_phone(leg_id, now),
         }
     }
@@ -74,35 +70,81 @@ impl Switch {
         let its =
             self.legs.iter().filter(|(_, leg)| leg.trunk == Some(trunk) && leg.state.is_up() && is_lost(leg));
         for leg in its.map(|(id, _)| *id).collect::<Vec<_>>() {
-            let Some(dialog) = self.legs.get_mut(&leg).and_then(|leg| {
-                leg.flow = flow;
-                leg.dialog
-            }) else {
-                continue;
-            };
-            self.ua.rebind(dialog, flow);
-            self.phone_is_back(dialog, now);
+            self.go_on_by(leg, flow);
+            if let Some(dialog) = self.legs.get(&leg).and_then(|leg| leg.dialog) {
+                self.phone_is_back(dialog, now);
+            }
         }
     }
 
-    /// A leg's time is up: its phone did not come back, or its sound did not.
+    /// A leg's signalling goes by another flow from now on, and its sound may come from where that comes from.
+    fn go_on_by(&mut self, leg_id: LegId, flow: FlowId) {
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        leg.flow = flow;
+        let (call, dialog) = (leg.call, leg.dialog);
+        if let Some(dialog) = dialog {
+            self.ua.rebind(dialog, flow);
+        }
+        if let Some(from) = self.ways.get(&flow).and_then(|way| way.remote) {
+            self.order(call, media::Order::Signalled { leg: media::LegId(leg_id.0), from });
+        }
+    }
+
+    /// A leg's time is up: its phone did not come back.
     pub(crate) fn leg_did_not_come_back(&mut self, leg_id: LegId, now: Instant) {
         let Some(leg) = self.legs.get(&leg_id) else { return };
         self.end_call(leg.call, EndCause::ConnectionLost, now);
     }
 
-    /// The sound of a leg has stopped (ICE consent lost, RFC 7675): the phone may repair it by a re-INVITE.
+    /// The sound of a leg has stopped: a page's by its consent (RFC 7675), which a re-INVITE may repair. A plain
+    /// phone or a carrier may as well be silent because it holds the call, and is asked.
     pub(crate) fn sound_lost(&mut self, leg_id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         // sound that was never there is waited for no longer than it was
-        if self.legs.get_mut(&leg_id).is_some_and(|leg| std::mem::take(&mut leg.connected)) {
+        if !std::mem::take(&mut leg.connected) {
+            return;
+        }
+        if leg.is_page {
             let deadline = Deadline::new(now + self.config.reconnect_window, "sound did not come back");
             self.timers.set(Timer::NoSound(leg_id), deadline);
+        } else {
+            self.ask_the_silent(leg_id, now);
         }
+    }
+
+    /// A silent leg ends when its peer does not answer in its dialog either.
+    fn ask_the_silent(&mut self, leg_id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&leg_id) else { return };
+        leg.silence = Some(Silence::Asked);
+        if let Some(dialog) = leg.dialog {
+            self.ua.probe(dialog, now);
+        }
+        let deadline = Deadline::new(now + ASK_AGAIN, "a silent peer does not answer");
+        self.timers.set(Timer::NoSound(leg_id), deadline);
+    }
+
+    /// There was no sound for as long as that was waited for.
+    pub(crate) fn sound_did_not_come(&mut self, leg_id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get(&leg_id) else { return };
+        if leg.silence == Some(Silence::Answers) {
+            self.ask_the_silent(leg_id, now);
+        } else {
+            self.end_call(leg.call, EndCause::ConnectionLost, now);
+        }
+    }
+
+    /// The peer of a dialog has answered when it was asked whether it still has the call.
+    pub(crate) fn answers_when_asked(&mut self, dialog: DialogId, now: Instant) {
+        let leg = self.leg_of_dialog(dialog).and_then(|leg| self.legs.get_mut(&leg));
+        if let Some(silence) = leg.and_then(|leg| leg.silence.as_mut()) {
+            *silence = Silence::Answers;
+        }
+        self.phone_is_back(dialog, now);
     }
 
     pub(crate) fn sound_back(&mut self, leg_id: LegId) {
         if let Some(leg) = self.legs.get_mut(&leg_id) {
-            leg.connected = true;
+            (leg.connected, leg.silence) = (true, None);
             self.timers.cancel(&Timer::NoSound(leg_id));
         }
     }
@@ -189,11 +231,10 @@ impl Switch {
 
     /// The phone of an answered call is back, but does it still have the call? It may have been ended there.
     fn reattach(&mut self, leg_id: LegId, flow: FlowId, now: Instant) {
+        self.go_on_by(leg_id, flow);
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
-        leg.flow = flow;
         leg.lost_at.get_or_insert(now);
         if let Some(dialog) = leg.dialog {
-            self.ua.rebind(dialog, flow);
             self.ua.probe(dialog, now);
         }
         self.timers.cancel(&Timer::Orphaned(leg_id));
@@ -224,8 +265,8 @@ impl Switch {
 
     /// A phone speaks of its call by another connection.
     pub(crate) fn phone_moved(&mut self, dialog: DialogId, flow: FlowId, now: Instant) {
-        if let Some(leg) = self.leg_of_dialog(dialog).and_then(|leg| self.legs.get_mut(&leg)) {
-            leg.flow = flow;
+        if let Some(leg) = self.leg_of_dialog(dialog) {
+            self.go_on_by(leg, flow);
         }
         self.phone_is_back(dialog, now);
     }

@@ -216,7 +216,8 @@ impl Switch {
             match timer {
                 Timer::NoAnswer(call) => self.give_up_ringing(call, now),
                 Timer::Forward(call) => self.forward_unanswered(call, now),
-                Timer::Detached(leg) | Timer::NoSound(leg) => self.leg_did_not_come_back(leg, now),
+                Timer::Detached(leg) => self.leg_did_not_come_back(leg, now),
+                Timer::NoSound(leg) => self.sound_did_not_come(leg, now),
                 Timer::Orphaned(leg) => self.adopt_orphan(leg),
                 Timer::ServiceOver(call) => self.end_call(call, EndCause::Normal, now),
                 Timer::TrunkSilent(leg) => self.trunk_says_nothing(leg, now),
@@ -296,7 +297,7 @@ impl Switch {
             Event::Progress { dialog, status, sdp } => self.progress(dialog, status, sdp, now),
             Event::Answered { dialog, sdp } => self.answered(dialog, sdp, now),
             Event::Confirmed { .. } => {}
-            Event::Alive { dialog } => self.phone_is_back(dialog, now),
+            Event::Alive { dialog } => self.answers_when_asked(dialog, now),
             Event::Moved { dialog, flow } => self.phone_moved(dialog, flow, now),
             Event::Offer { dialog, sdp } => {
                 self.phone_is_back(dialog, now);

@@ -123,3 +123,18 @@ fn what_was_said_on_one_flow_proves_nothing_on_another() {
     let answer = world.replays(&captured, 2);
     assert!(answer.starts_with("SIP/2.0 401 ") && !answer.contains("stale=true"), "{answer}");
 }
+
+#[test]
+fn a_phone_behind_nat_that_changes_its_network_is_heard_again() {
+    let mut world = office();
+    let desk = world.plugs_in_sip_phone("alice", 1);
+    world.sip_phone(&desk).is_behind_nat = true;
+    let dialog = world.sip_phone_dials(&desk, "*55");
+    world.run_until(|world| world.hears("desk-alice", "desk-alice"));
+    world.sip_phone_moves(&desk, 9);
+    world.sip_phone_reoffers(&desk, dialog, "sendrecv");
+    world.run_for(Duration::from_secs(1));
+    assert!(world.hears("desk-alice", "desk-alice"));
+    world.run_for(Duration::from_secs(200));
+    assert!(world.hears("desk-alice", "desk-alice"));
+}

@@ -101,3 +101,21 @@ fn a_reinvite_without_an_offer_gets_ours() {
         phone.events
     );
 }
+
+#[test]
+fn a_phone_that_holds_may_be_silent_for_as_long_as_it_answers() {
+    for is_still_there in [true, false] {
+        let (mut world, dialog) = talking();
+        world.sip_phone_reoffers("desk-alice", dialog, "sendonly");
+        world.run_until(|world| world.hears_a_sound("bruno"));
+        world.sip_phone("desk-alice").is_mute = true;
+        world.sip_phone("desk-alice").is_deaf = !is_still_there;
+        world.run_for(Duration::from_secs(400));
+        assert_eq!(world.state("bruno").is_some(), is_still_there, "it was asked {is_still_there}");
+        if is_still_there {
+            world.sip_phone("desk-alice").is_mute = false;
+            world.sip_phone_reoffers("desk-alice", dialog, "sendrecv");
+            world.run_until(|world| world.hears("desk-alice", "bruno") && world.hears("bruno", "desk-alice"));
+        }
+    }
+}

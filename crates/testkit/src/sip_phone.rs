@@ -1,7 +1,7 @@
 //! A desk phone: SIP by UDP and plain RTP, with a password of its own.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use media::{SocketOrder, Transmit};
 use sip::{
@@ -13,6 +13,7 @@ use timing::{Duration, Instant};
 use crate::carrier::Registrar;
 use crate::world::{PASSWORD, World};
 
+const BEHIND_NAT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 168, 1, 5));
 const PACKET: Duration = Duration::from_millis(20);
 /// G.711 µ-law.
 const PCMU: u8 = 0;
@@ -31,6 +32,10 @@ pub struct SipPhone {
     pub refuses: Option<(u16, Vec<(String, String)>)>,
     /// Whether nothing reaches it.
     pub is_deaf: bool,
+    /// Whether it sends no sound.
+    pub is_mute: bool,
+    /// Whether it writes an address into its descriptions that nobody can reach, as behind NAT.
+    pub is_behind_nat: bool,
     pub(crate) registrar: Option<Registrar>,
     pub(crate) flow: FlowId,
     name: String,
@@ -47,6 +52,8 @@ struct Sound {
     address: SocketAddr,
     /// The server's port, once known.
     server: Option<SocketAddr>,
+    /// Whether its description says another address than its own.
+    is_hidden: bool,
     direction: &'static str,
     sequence: u16,
     timestamp: u32,
@@ -64,19 +71,21 @@ impl SipPhone {
         });
         agent.open_flow(flow, Transport::Udp, Owner::Unproved, now);
         let mut phone = SipPhone::with(agent, name, number, flow, now);
-        phone.agent.register(
-            OutboundRegister {
-                flow,
-                user: name.into(),
-                domain: "default".into(),
-                name: None,
-                expires: 600,
-                credentials: Some(credentials_of(name, password)),
-                instance: Some(format!("urn:uuid:sip-{number}")),
-            },
-            now,
-        );
+        phone.register(password, now);
         phone
+    }
+
+    fn register(&mut self, password: &str, now: Instant) {
+        let register = OutboundRegister {
+            flow: self.flow,
+            user: self.name.clone(),
+            domain: "default".into(),
+            name: None,
+            expires: 600,
+            credentials: Some(credentials_of(&self.name, password)),
+            instance: Some(format!("urn:uuid:{}", self.name)),
+        };
+        self.agent.register(register, now);
     }
 
     pub(crate) fn with(agent: UserAgent, name: &str, number: u8, flow: FlowId, now: Instant) -> Self {
@@ -87,6 +96,8 @@ impl SipPhone {
             calls_as: name.into(),
             refuses: None,
             is_deaf: false,
+            is_mute: false,
+            is_behind_nat: false,
             registrar: None,
             flow,
             name: name.into(),
@@ -134,6 +145,7 @@ impl SipPhone {
         Sound {
             address: SocketAddr::from((self.ip, self.next_port)),
             server: None,
+            is_hidden: self.is_behind_nat,
             direction: "sendrecv",
             sequence: 1,
             timestamp: 0,
@@ -218,6 +230,7 @@ impl Sound {
 
     fn description_of(&self, direction: &str) -> String {
         let (ip, port) = (self.address.ip(), self.address.port());
+        let ip = if self.is_hidden { BEHIND_NAT } else { ip };
         format!(
             "v=0\r\no=- 1 {} IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n\
              a=rtpmap:101 telephone-event/8000\r\na={direction}\r\n",
@@ -376,6 +389,20 @@ impl World {
         self.sip_phone_answers(name);
     }
 
+    /// The phone is at another address from now on, where it registers again; nobody has noticed that it left.
+    pub fn sip_phone_moves(&mut self, name: &str, number: u8) {
+        let (flow, now) = (self.new_stranger(number), self.now);
+        let phone = self.sip_phone(name);
+        (phone.flow, phone.ip) = (flow, [127, 0, 1, number]);
+        phone.agent.open_flow(flow, Transport::Udp, Owner::Unproved, now);
+        for (dialog, sound) in &mut phone.sounds {
+            phone.agent.rebind(*dialog, flow);
+            sound.address.set_ip(phone.ip.into());
+        }
+        phone.register(PASSWORD, now);
+        self.exchange();
+    }
+
     /// The desk phone changes the direction of a call: hold and resume.
     pub fn sip_phone_reoffers(&mut self, name: &str, dialog: DialogId, direction: &'static str) {
         let now = self.now;
@@ -434,7 +461,8 @@ impl World {
     pub(crate) fn tick_sip_phones(&mut self) {
         let now = self.now;
         let mut datagrams = Vec::new();
-        for phone in self.sip_phones.values_mut().filter(|phone| now >= phone.next_packet) {
+        let awake = |phone: &&mut SipPhone| now >= phone.next_packet && !phone.is_mute;
+        for phone in self.sip_phones.values_mut().filter(awake) {
             phone.next_packet = now + PACKET;
             for sound in phone.sounds.values_mut() {
                 let Some(server) = sound.server.filter(|_| sound.direction.starts_with("send")) else {
