@@ -87,13 +87,18 @@ impl Switch {
     pub(crate) fn tell_identity(&mut self, id: CallId, side: Side, now: Instant) {
         let Some(call) = self.calls.get(&id) else { return };
         let other = call.party(side.other());
-        let name = other.name.replace(['"', '\\'], "");
-        let identity = format!("\"{name}\" <sip:{}@{}>", other.shown(), self.config.domain);
-        let leg = call.leg_of(side).and_then(|leg| self.legs.get(&leg));
-        if let Some(leg) = leg.filter(|leg| !leg.is_page)
-            && let Some(dialog) = leg.dialog
-        {
-            self.ua.update(dialog, vec![("P-Asserted-Identity".to_owned(), identity)], now);
+        let leg = call.leg_of(side).and_then(|leg| self.legs.get(&leg)).filter(|leg| !leg.is_page);
+        let Some((leg, dialog)) = leg.and_then(|leg| Some((leg, leg.dialog?))) else { return };
+        let headers = match leg.trunk {
+            Some(trunk) => self.connected_for_trunk(trunk, call, other),
+            None => {
+                let name = other.name.replace(['"', '\\'], "");
+                let identity = format!("\"{name}\" <sip:{}@{}>", other.shown(), self.config.domain);
+                vec![("P-Asserted-Identity".to_owned(), identity)]
+            }
+        };
+        if !headers.is_empty() {
+            self.ua.update(dialog, headers, now);
         }
     }
 

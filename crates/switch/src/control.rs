@@ -83,12 +83,13 @@ impl Switch {
 
     pub(crate) fn hang_up(&mut self, id: CallId, side: Side, now: Instant) {
         let Some(call) = self.calls.get(&id) else { return };
-        let cause = match (call.phase, side) {
-            (Phase::Talking, _) => EndCause::Normal,
-            (_, Side::Caller) => EndCause::Cancelled,
-            (_, Side::Callee) => EndCause::Declined,
-        };
-        self.end_call(id, cause, now);
+        match (call.phase, side) {
+            (Phase::Talking, _) => self.end_call(id, EndCause::Normal, now),
+            (_, Side::Caller) => self.end_call(id, EndCause::Cancelled, now),
+            // as when the phone itself refuses: the call may go on to somebody else, or back
+            (Phase::Ringing, Side::Callee) => self.callee_failed(id, EndCause::Declined, now),
+            (_, Side::Callee) => self.end_call(id, EndCause::Declined, now),
+        }
     }
 
     fn phone_act(

@@ -69,8 +69,13 @@ impl Switch {
         leg.state = LegState::EarlyAnswered;
         leg.early_answer = Some(sdp.clone());
         let (id, dialog) = (leg.call, leg.dialog);
-        if self.calls.get(&id).is_some_and(|call| call.phase == Phase::Answering) {
-            return self.answer_early_caller(id, now);
+        if let Some(call) = self.calls.get(&id).filter(|call| call.phase == Phase::Answering) {
+            // else media has not yet taken what the callee answered
+            let is_agreed = call.leg_of(Side::Callee).and_then(|leg| self.legs.get(&leg));
+            if is_agreed.is_none_or(|callee| callee.state.is_up()) {
+                self.answer_early_caller(id, now);
+            }
+            return;
         }
         if let Some(dialog) = dialog {
             self.ua.progress(dialog, 183, Some(sdp), now);

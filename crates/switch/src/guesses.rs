@@ -25,6 +25,7 @@ pub(crate) const RETRY_AFTER: Duration = WINDOW;
 pub(crate) struct Guesses {
     by_account: BTreeMap<String, Wrong>,
     by_source: BTreeMap<IpAddr, Wrong>,
+    by_both: BTreeMap<(String, IpAddr), Wrong>,
     all: Wrong,
     /// When what is over was last thrown away.
     swept: Option<Instant>,
@@ -50,13 +51,15 @@ impl Wrong {
 
 impl Guesses {
     /// Whether another password may be tried. A phone that is registered where it speaks (`is_there`) is not shut
-    /// out by those who guess its password elsewhere.
+    /// out by those who guess its password elsewhere, nor by those who guess others' passwords where it is.
     pub fn may_try(&mut self, account: &str, source: Option<IpAddr>, is_there: bool, now: Instant) -> bool {
         let for_account = self.by_account.get_mut(account).map_or(0, |wrong| wrong.recent(now));
         let from_source = source.and_then(|source| self.by_source.get_mut(&network(source)));
         let from_source = from_source.map_or(0, |wrong| wrong.recent(now));
         if is_there {
-            return from_source < MOST_FROM_SOURCE;
+            let key = source.map(|source| (account.to_owned(), network(source)));
+            let wrong = key.and_then(|key| self.by_both.get_mut(&key));
+            return wrong.is_none_or(|wrong| wrong.recent(now) < MOST_FOR_ACCOUNT);
         }
         // in an attack of many on many, who has failed so far is part of it, and nobody else
         let is_attack = self.all.recent(now) >= MOST_AT_ALL;
@@ -67,11 +70,13 @@ impl Guesses {
     /// A wrong password was tried.
     pub fn was_wrong(&mut self, account: &str, source: Option<IpAddr>, now: Instant) {
         self.all.add(now, MOST_AT_ALL);
-        let is_full = self.by_account.len() >= MOST_KEPT || self.by_source.len() >= MOST_KEPT;
+        let kept = [self.by_account.len(), self.by_source.len(), self.by_both.len()];
+        let is_full = kept.iter().any(|kept| *kept >= MOST_KEPT);
         if is_full && self.swept.is_none_or(|swept| now.since(swept) > SWEEP_EVERY) {
             self.swept = Some(now);
             self.by_account.retain(|_, wrong| wrong.recent(now) > 0);
             self.by_source.retain(|_, wrong| wrong.recent(now) > 0);
+            self.by_both.retain(|_, wrong| wrong.recent(now) > 0);
         }
         if self.by_account.len() < MOST_KEPT {
             self.by_account.entry(account.to_owned()).or_default().add(now, MOST_FOR_ACCOUNT);
@@ -79,6 +84,9 @@ impl Guesses {
         let source = source.map(network);
         if let Some(source) = source.filter(|_| self.by_source.len() < MOST_KEPT) {
             self.by_source.entry(source).or_default().add(now, MOST_FROM_SOURCE);
+        }
+        if let Some(source) = source.filter(|_| self.by_both.len() < MOST_KEPT) {
+            self.by_both.entry((account.to_owned(), source)).or_default().add(now, MOST_FOR_ACCOUNT);
         }
     }
 }
@@ -125,6 +133,21 @@ mod tests {
     }
 
     #[test]
+    fn a_phone_among_guessers_goes_on_until_it_is_itself_about_which_they_guess() {
+        let mut guesses = Guesses::default();
+        for guess in 0..MOST_FROM_SOURCE {
+            guesses.was_wrong(&format!("user{guess}"), source(1), Instant::ORIGIN);
+        }
+        assert!(guesses.may_try("anna", source(1), true, Instant::ORIGIN));
+        for _ in 0..MOST_FOR_ACCOUNT {
+            assert!(guesses.may_try("anna", source(1), true, Instant::ORIGIN));
+            guesses.was_wrong("anna", source(1), Instant::ORIGIN);
+        }
+        assert!(!guesses.may_try("anna", source(1), true, Instant::ORIGIN));
+        assert!(guesses.may_try("bruno", source(1), true, Instant::ORIGIN));
+    }
+
+    #[test]
     fn a_network_of_ipv6_is_one_source() {
         let mut guesses = Guesses::default();
         let of = |last: u16| Some(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, last]));
@@ -143,7 +166,11 @@ mod tests {
             let ip = IpAddr::from(guess.to_be_bytes());
             guesses.was_wrong(&guess.to_string(), Some(ip), Instant::ORIGIN);
         }
-        assert!(guesses.by_account.len() <= MOST_KEPT && guesses.by_source.len() <= MOST_KEPT);
+        assert!(
+            guesses.by_account.len() <= MOST_KEPT
+                && guesses.by_source.len() <= MOST_KEPT
+                && guesses.by_both.len() <= MOST_KEPT
+        );
         let failed = Some(IpAddr::from(1_u32.to_be_bytes()));
         assert!(!guesses.may_try("new", failed, false, Instant::ORIGIN), "it is part of the attack");
         assert!(!guesses.may_try("2", source(1), false, Instant::ORIGIN), "so is whom it is about");

@@ -7,6 +7,7 @@ use sip::{InboundInvite, Transport};
 use timing::Instant;
 
 use crate::outward::Led;
+use crate::referring::By;
 use crate::setup::{Caller, NewCall};
 use crate::switch::Switch;
 use crate::trunk::{Did, Identify, Origin, Trunk, TrunkId};
@@ -14,6 +15,9 @@ use crate::trunk::{Did, Identify, Origin, Trunk, TrunkId};
 impl Switch {
     /// A trunk brings a call.
     pub(crate) fn incoming_from_trunk(&mut self, invite: InboundInvite, trunk: TrunkId, now: Instant) {
+        if let Some(replaces) = invite.replaces.clone() {
+            return self.replace_on_request(invite, By::Trunk(trunk), &replaces, now);
+        }
         match self.accept_from_trunk(&invite, trunk, now) {
             Err(cause) => self.refuse(invite.dialog, cause, now),
             Ok(accepted) => self.begin_from(invite, accepted, None, Some(trunk), now),
@@ -59,7 +63,7 @@ impl Switch {
 
     /// Whether a call is the trunk's. By UDP anybody can write its address: there it takes the operator's word that
     /// this is enough, or that the call goes to the account that we have registered.
-    fn is_credible(&self, trunk: &Trunk, invite: &InboundInvite) -> bool {
+    pub(crate) fn is_credible(&self, trunk: &Trunk, invite: &InboundInvite) -> bool {
         let by_udp = self.ways.get(&invite.flow).is_some_and(|way| way.transport == Transport::Udp);
         let registered =
             trunk.registers.as_ref().is_some_and(|registers| registers.user == invite.request_user);
@@ -79,11 +83,11 @@ impl Switch {
     fn caller_of(&self, trunk: &Trunk, invite: &InboundInvite) -> Caller {
         let numbering = &self.trunks.plan.numbering;
         let asserted = invite.header("P-Asserted-Identity").filter(|_| trunk.trusted);
-        let hides = invite.header("Privacy").is_some_and(|privacy| {
-            privacy.split(';').any(|what| matches!(what.trim(), "id" | "user" | "header"))
-        });
+        let hides = hides(invite);
         let user = asserted.and_then(user_in).unwrap_or(&invite.from_user);
-        let number = trunk.format.read(user, numbering).filter(|_| !hides);
+        // an internal number is none that anybody has outside
+        let number = trunk.format.read(user, numbering);
+        let number = number.filter(|number| !hides && self.directory.route(number).is_none());
         let name = if hides || number.is_none() {
             String::new()
         } else {
@@ -99,6 +103,13 @@ impl Switch {
         }
         self.lead(number, Origin::Trunk(trunk), now)
     }
+}
+
+/// Whether the caller does not want to be seen (RFC 3323 §4.2, RFC 3325 §9.3).
+pub(crate) fn hides(invite: &InboundInvite) -> bool {
+    invite
+        .header("Privacy")
+        .is_some_and(|privacy| privacy.split(';').any(|what| matches!(what.trim(), "id" | "user" | "header")))
 }
 
 /// The user part of the first URI in an address header.

@@ -91,7 +91,10 @@ impl Switch {
             return Err(refused(404));
         };
         let bindings = self.registrar.bindings(&account).iter();
-        let phones: Vec<_> = bindings.filter(|binding| binding.flow != message.flow).collect();
+        let is_sender = |binding: &&Binding| {
+            binding.flow == message.flow && account == proven.account && binding.device == proven.device
+        };
+        let phones: Vec<_> = bindings.filter(|binding| !is_sender(binding)).collect();
         if phones.is_empty() {
             return Err(refused(480));
         }

@@ -7,7 +7,7 @@ use model::{CallClass, CallId, EndCause, LegId, PhoneNumber, UserId};
 use sip::{EndedBy, FlowId, OutboundInvite};
 use timing::{Deadline, Duration, Instant};
 
-use crate::call::{Call, Leg, LegState, Phase, Side};
+use crate::call::{Call, Leg, LegState, Party, Phase, Side};
 use crate::directory::Destination;
 use crate::fact::Fact;
 use crate::features::Feature;
@@ -31,7 +31,7 @@ pub(crate) struct Led {
 /// How a call goes to the outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Outward {
-    outside: Outside,
+    pub outside: Outside,
     origin: Origin,
     /// The ways that are left.
     attempts: VecDeque<Attempt>,
@@ -367,13 +367,35 @@ impl Switch {
 
     /// Our own number that rings the caller's line is the one to show, then the line's number.
     fn shown_to(&self, trunk: &Trunk, call: &Call, outward: &Outward) -> Shown {
-        let plan = &self.trunks.plan;
         let internal = call.caller.number.as_ref();
-        let own = plan.dids.iter().find(|(_, Did::Internal(rings))| Some(rings) == internal);
-        let numbers = own.map(|(number, _)| number).into_iter().chain(internal).collect();
         let anonymous = outward.outside.anonymous || internal.is_none();
-        let asking = Asking { numbers, name: &call.caller.name, anonymous };
+        self.shown_as(trunk, &call.caller, anonymous)
+    }
+
+    /// A party as a trunk is to see it.
+    fn shown_as(&self, trunk: &Trunk, party: &Party, anonymous: bool) -> Shown {
+        let plan = &self.trunks.plan;
+        let internal = party.number.as_ref();
+        let rings =
+            |(_, did): &(&PhoneNumber, &Did)| matches!(did, Did::Internal(rings) if Some(rings) == internal);
+        let own = plan.dids.iter().find(|did| !party.is_outside && rings(did));
+        let numbers = own.map(|(number, _)| number).into_iter().chain(internal).collect();
+        let asking = Asking { numbers, name: &party.name, anonymous };
         Shown::to(trunk, &asking, &plan.numbering)
+    }
+
+    /// What a trunk may be told of whom it is connected with now: nothing, unless we trust it with that and the
+    /// other is one of ours who does not hide (RFC 3325 §9.1).
+    pub(crate) fn connected_for_trunk(
+        &self,
+        trunk: TrunkId,
+        call: &Call,
+        other: &Party,
+    ) -> Vec<(String, String)> {
+        let hides = call.outward.as_ref().is_some_and(|outward| outward.outside.anonymous);
+        let trunk =
+            self.trunks.plan.trunk(trunk).filter(|trunk| trunk.trusted && !hides && !other.is_outside);
+        trunk.map_or_else(Vec::new, |trunk| self.shown_as(trunk, other, false).headers)
     }
 
     /// Nothing at all has come from a trunk.

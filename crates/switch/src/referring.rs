@@ -9,6 +9,14 @@ use crate::command::Refusal;
 use crate::proving::Proven;
 use crate::switch::Switch;
 use crate::transfer::Part;
+use crate::trunk::TrunkId;
+
+/// Who asks to take the place of another in a call.
+#[derive(Clone, Copy)]
+pub(crate) enum By<'a> {
+    Phone(&'a Proven),
+    Trunk(TrunkId),
+}
 
 impl Switch {
     /// A phone wants the other party to call somebody, or to talk to the other party of its second call.
@@ -63,32 +71,68 @@ impl Switch {
         Some((Part { call: leg.call, side: leg.side }, user))
     }
 
-    /// A phone wants to take the place of another in a call: one that rings, or one of its own user.
-    pub(crate) fn replace_by(
+    /// An INVITE with Replaces (RFC 3891).
+    pub(crate) fn replace_on_request(
         &mut self,
         invite: InboundInvite,
-        proven: &Proven,
+        by: By<'_>,
+        replaces: &Replaces,
+        now: Instant,
+    ) {
+        let dialog = invite.dialog;
+        if let Err(cause) = self.replace_by(invite, by, replaces, now) {
+            let status = if cause == EndCause::UnknownNumber { 481 } else { cause.sip_status() };
+            self.ua.refuse(dialog, status, None, now);
+        }
+    }
+
+    /// A phone wants to take the place of another in a call: one that rings, or one of its own user. An exchange
+    /// wants one of its own calls to go on with another party there.
+    fn replace_by(
+        &mut self,
+        invite: InboundInvite,
+        by: By<'_>,
         replaces: &Replaces,
         now: Instant,
     ) -> Result<(), EndCause> {
         let old = self.ua.dialog_by(replaces).and_then(|dialog| self.leg_of_dialog(dialog));
         let leg = old.and_then(|old| self.legs.get(&old)).ok_or(EndCause::UnknownNumber)?;
         let (old, call, side) = (old.ok_or(EndCause::UnknownNumber)?, leg.call, leg.side);
-        if leg.state == LegState::Inviting {
-            return self.pick_up(&invite, proven, call, now);
-        }
+        let (phone, trunk) = match by {
+            By::Phone(proven) => {
+                if leg.state == LegState::Inviting {
+                    return self.pick_up(&invite, proven, call, now);
+                }
+                let owner = self.calls.get(&call).and_then(|call| call.party(side).account.as_deref());
+                if !replaces.early_only && owner != Some(&proven.account) {
+                    return Err(EndCause::Forbidden);
+                }
+                (self.phone_on(invite.flow, proven), None)
+            }
+            By::Trunk(trunk) => {
+                let settings = self.trunks.plan.trunk(trunk).ok_or(EndCause::Forbidden)?;
+                if leg.trunk != Some(trunk) || leg.state == LegState::Inviting {
+                    return Err(EndCause::UnknownNumber);
+                }
+                if !self.is_credible(settings, &invite) {
+                    return Err(EndCause::Forbidden);
+                }
+                (None, Some(trunk))
+            }
+        };
         if replaces.early_only {
             return Err(EndCause::Busy);
         }
-        let owner = self.calls.get(&call).and_then(|call| call.party(side).account.as_deref());
-        if owner != Some(&proven.account) || !leg.state.is_up() {
+        if !leg.state.is_up() {
             return Err(EndCause::Forbidden);
         }
         self.codecs_of(&invite)?;
         let leg_id = self.new_leg_id();
         self.dialogs.insert(invite.dialog, leg_id);
-        let phone = self.phone_on(invite.flow, proven);
-        let leg = Leg { phone, replaces: Some(old), ..self.incoming_leg(call, side, &invite) };
+        if let Some(trunk) = trunk {
+            self.enter_trunk(trunk, leg_id, now);
+        }
+        let leg = Leg { phone, trunk, replaces: Some(old), ..self.incoming_leg(call, side, &invite) };
         self.legs.insert(leg_id, leg);
         self.answer_leg(leg_id);
         Ok(())

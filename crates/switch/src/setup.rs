@@ -12,8 +12,10 @@ use crate::directory::{Destination, Line};
 use crate::fact::{CallDirection, PhoneFactKind};
 use crate::features::Feature;
 use crate::flows::Offers;
+use crate::inward::hides;
 use crate::outward::Led;
 use crate::proving::Proven;
+use crate::referring::By;
 use crate::registrar::{Binding, Phone};
 use crate::switch::{Switch, Timer};
 use crate::trunk::{Origin, TrunkId};
@@ -36,12 +38,7 @@ impl Switch {
             }
         };
         if let Some(replaces) = invite.replaces.clone() {
-            let dialog = invite.dialog;
-            if let Err(cause) = self.replace_by(invite, &proven, &replaces, now) {
-                let status = if cause == EndCause::UnknownNumber { 481 } else { cause.sip_status() };
-                self.ua.refuse(dialog, status, None, now);
-            }
-            return;
+            return self.replace_on_request(invite, By::Phone(&proven), &replaces, now);
         }
         if let Some(Feature::Pickup(number)) =
             invite.request_user.parse().ok().and_then(|n| Feature::dialled(&n))
@@ -92,12 +89,17 @@ impl Switch {
         proven: &Proven,
         now: Instant,
     ) -> Result<NewCall, EndCause> {
-        if invite.from_user != proven.name {
+        // who hides has no name in `From` (RFC 3323 §4.1.1.3): his password says who he is
+        let hides = hides(invite);
+        if invite.from_user != proven.name && !(hides && invite.from_host == "anonymous.invalid") {
             return Err(EndCause::Forbidden);
         }
         let line = self.directory.line(&proven.account).ok_or(EndCause::Forbidden)?.clone();
         let dialled: PhoneNumber = invite.request_user.parse().map_err(|_| EndCause::UnknownNumber)?;
-        let led = self.lead(&dialled, Origin::User(line.user), now)?;
+        let mut led = self.lead(&dialled, Origin::User(line.user), now)?;
+        if let Some(outward) = &mut led.outward {
+            outward.outside.anonymous |= hides;
+        }
         let codecs = self.codecs_of(invite)?;
         if !led.is_emergency() {
             self.has_room()?;

@@ -30,7 +30,7 @@ fn an_announcement_is_heard_before_the_answer_and_the_call_goes_on_from_there() 
 
 #[test]
 fn another_branch_may_answer_than_the_one_that_was_heard() {
-    for patience in [Duration::from_millis(5), Duration::from_secs(5)] {
+    for patience in (0..40).chain([5_000]).map(Duration::from_millis) {
         let mut world = office();
         world.sip_phone_dials("desk-alice", "1003");
         world.run_until(|world| world.sip_phone_rings("desk-carla"));

@@ -84,6 +84,19 @@ fn a_transfer_that_nobody_takes_comes_back() {
 }
 
 #[test]
+fn a_transfer_that_is_declined_by_command_comes_back_too() {
+    let mut world = talking();
+    direct(&mut world, "alice", "1003").unwrap();
+    world.run_until(|world| world.state("carla") == Some(CallState::Ringing));
+    let user = world.user("carla");
+    world.command(Command::HangUp { user, unique_id: None }).unwrap();
+    world.run_until(|world| world.state("alice") == Some(CallState::Ringing));
+    assert_eq!(world.state("carla"), None);
+    world.acts("alice", |call| PhoneCommand::Answer { call });
+    world.run_until(|world| world.hears("alice", "bruno") && world.hears("bruno", "alice"));
+}
+
+#[test]
 fn a_target_whose_phone_fails_gives_the_caller_back_too() {
     for status in [500, 487, 404, 480] {
         let mut world = talking();

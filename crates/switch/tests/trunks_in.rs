@@ -272,3 +272,79 @@ fn who_has_proved_nothing_reaches_no_trunk() {
     world.switch.close_flow(flow, world.now);
     assert_eq!(causes(&world), Vec::<EndCause>::new());
 }
+
+#[test]
+fn an_outsider_is_none_of_us_whatever_he_writes() {
+    let mut world = site(plan());
+    let away = switch::ServiceChange::Unconditional(model::Forward {
+        enabled: true,
+        destination: "0644000001".parse().ok(),
+    });
+    let user = world.user("bruno");
+    world.command(switch::Command::ChangeServices { user, change: away }).unwrap();
+    world.carrier_brings("one", "1001", "+33144500211", &[]);
+    world.run_until(|world| world.sip_phone_rings("desk-alice"));
+    assert_eq!(world.phone_facts("alice")[0].other_number, "anonymous");
+    world.carrier_brings("two", "1001", "+33144500212", &[]);
+    world.run_until(|world| world.sip_phone_rings("one"));
+    let shown =
+        world.sip_phone("one").mail.iter().rfind(|text| text.starts_with("INVITE ")).cloned().unwrap();
+    assert!(!shown.contains("+33144500211") && !shown.contains("1001"), "{shown}");
+}
+
+#[test]
+fn whom_a_call_was_forwarded_to_is_no_business_of_the_caller_outside() {
+    for (trusted, forwarded_to, told) in [
+        (false, "0644000001", false),
+        (true, "0644000001", false),
+        (false, "1001", false),
+        (true, "1001", true),
+    ] {
+        let mut plan = plan();
+        plan.trunks[0].trusted = trusted;
+        let mut world = site(plan);
+        for phone in ["two", "one", "desk-alice"] {
+            world.sip_phone(phone).picks_up = true;
+        }
+        let destination = forwarded_to.parse().ok();
+        let change = switch::ServiceChange::Unconditional(model::Forward { enabled: true, destination });
+        let user = world.user("bruno");
+        world.command(switch::Command::ChangeServices { user, change }).unwrap();
+        world.carrier_brings("one", "+33611223344", "+33144500212", &[]);
+        world.run_for(Duration::from_secs(2));
+        assert!(world.facts.iter().any(|fact| matches!(fact, switch::Fact::CallAnswered { .. })));
+        let mail = world.sip_phone("one").mail.clone();
+        let updates: Vec<_> = mail.iter().filter(|text| text.starts_with("UPDATE ")).collect();
+        let asserted = "P-Asserted-Identity: <sip:+33144500211@";
+        assert_eq!(updates.iter().any(|text| text.contains(asserted)), told, "{trusted} {forwarded_to}");
+        assert!(told || updates.iter().all(|text| !text.contains("Asserted")), "{updates:?}");
+    }
+}
+
+#[test]
+fn an_exchange_replaces_its_own_calls_and_no_others() {
+    let mut world = site(plan());
+    world.sip_phone("desk-alice").picks_up = true;
+    let first = world.carrier_brings("one", "+33611223344", "+33144500211", &[]);
+    world.run_until(|world| world.hears("desk-alice", "one"));
+    let info = world.sip_phone("one").agent.dialog(first).unwrap().clone();
+    let tags = format!("to-tag={};from-tag={}", info.remote_tag.unwrap(), info.local_tag);
+    let replaces = format!("{};{tags}", info.sip_call_id);
+    let by_another = world.carrier_brings("two", "+33655443322", "+33144500211", &[("Replaces", &replaces)]);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.sip_phone("two").refusals(), [Some(481)], "{by_another:?}");
+    let unknown =
+        world.carrier_brings("one", "+33655443322", "+33144500211", &[("Replaces", "x;to-tag=1;from-tag=2")]);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.sip_phone("one").refusals(), [Some(481)], "{unknown:?}");
+    assert!(world.hears("desk-alice", "one") && world.hears("one", "desk-alice"));
+    let second = world.carrier_brings("one", "+33655443322", "+33144500211", &[("Replaces", &replaces)]);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.sip_phone("one").dialogs(), [second], "the first is over");
+    assert!(world.hears("desk-alice", "one") && world.hears("one", "desk-alice"));
+    assert_eq!((world.switch.calls(), world.switch.calls_on_trunk(ONE)), (1, 1));
+    world.sip_phone_hangs_up("one", second);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!((world.switch.calls(), world.switch.calls_on_trunk(ONE)), (0, 0));
+    assert!(world.sip_phone_rests("desk-alice"));
+}

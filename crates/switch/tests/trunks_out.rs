@@ -332,3 +332,24 @@ fn a_number_is_written_as_the_trunk_wants_it() {
     assert_eq!(asked(&mut world, "one"), ["9144509999"]);
     assert_eq!(trunk(ONE).name, "carrier 1");
 }
+
+#[test]
+fn a_phone_that_hides_itself_is_let_in_by_its_password_and_hidden_outside() {
+    let mut world = site(plan());
+    world.sip_phone("desk-alice").calls_as = "anonymous@anonymous.invalid".into();
+    let privacy = vec![("Privacy".to_owned(), "id".to_owned())];
+    let credentials = Some(testkit::credentials("desk-alice"));
+    world.sip_phone_invites("desk-alice", "0144509999", credentials.clone(), privacy, true);
+    world.run_until(|world| world.sip_phone_rings("one"));
+    let invite =
+        world.sip_phone("one").mail.iter().rfind(|text| text.starts_with("INVITE ")).cloned().unwrap();
+    assert!(invite.contains("anonymous@anonymous.invalid") && invite.contains("Privacy: id"), "{invite}");
+    assert!(!invite.contains("+33144500211"), "{invite}");
+    world.sip_phone_invites("desk-alice", "0144509999", credentials, Vec::new(), true);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(
+        world.sip_phone("desk-alice").refusals(),
+        [Some(403)],
+        "an empty name alone is no wish to hide"
+    );
+}

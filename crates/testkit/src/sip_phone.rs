@@ -26,7 +26,9 @@ pub struct SipPhone {
     pub events: Vec<Event>,
     /// Whether it takes each call at once.
     pub picks_up: bool,
-    /// Whom its calls come from; itself, unless a story says otherwise.
+    /// All that it was sent, oldest first.
+    pub mail: Vec<String>,
+    /// Whom its calls come from; itself, unless a story says otherwise. With a host behind an @.
     pub calls_as: String,
     /// How it refuses each call, with these headers.
     pub refuses: Option<(u16, Vec<(String, String)>)>,
@@ -92,6 +94,7 @@ impl SipPhone {
         SipPhone {
             agent,
             events: Vec::new(),
+            mail: Vec::new(),
             picks_up: false,
             calls_as: name.into(),
             refuses: None,
@@ -340,11 +343,12 @@ impl World {
         let now = self.now;
         let phone = self.sip_phone(name);
         let sound = phone.new_sound();
+        let (from_user, from_host) = phone.calls_as.split_once('@').unwrap_or((&phone.calls_as, "default"));
         let invite = OutboundInvite {
             flow: phone.flow,
             target: format!("sip:{number}@default"),
-            from_user: phone.calls_as.clone(),
-            from_host: "default".into(),
+            from_user: from_user.into(),
+            from_host: from_host.into(),
             to_user: number.into(),
             to_host: "default".into(),
             sdp: if with_offer { sound.description() } else { String::new() },
@@ -494,6 +498,7 @@ impl World {
         let now = self.now;
         let phone = self.sip_phones.values_mut().find(|phone| phone.flow == flow && !phone.is_deaf);
         if let Some(phone) = phone {
+            phone.mail.push(String::from_utf8_lossy(bytes).into_owned());
             phone.agent.handle_message(flow, bytes, now);
             phone.drain(now);
         }
