@@ -411,7 +411,7 @@ impl UserAgent {
         for waiting in [leg.invite.filter(|_| leg.is_calling()), leg.reinvite].into_iter().flatten() {
             self.exchange.drop_transaction(waiting);
         }
-        for wake in [Wake::Answer(dialog), Wake::NoAck(dialog), Wake::Glare(dialog)] {
+        for wake in [Wake::Answer(dialog), Wake::NoAck(dialog), Wake::Glare(dialog), Wake::Linger(dialog)] {
             self.exchange.wakes.cancel(&wake);
         }
     }

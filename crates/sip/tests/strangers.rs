@@ -3,7 +3,7 @@
 mod world;
 
 use proptest::prelude::*;
-use sip::{Event, FlowId, Transport, UserAgent};
+use sip::{Event, FlowId, Owner, Transport, UserAgent};
 use timing::{Duration, Instant};
 use world::{FLOW, anna, mallory, user_agent};
 
@@ -285,4 +285,95 @@ proptest! {
             prop_assert_eq!(invite.from_user, shown);
         }
     }
+}
+
+/// The `number`th INVITE, so many bytes long.
+fn invite_of(number: usize, length: usize) -> String {
+    let body = "v".repeat(length);
+    let lines = format!("Content-Type: application/sdp\r\nContent-Length: {length}\r\n");
+    let text = request("INVITE", &lines).replace("z9hG4bK77", &format!("z9hG4bK{number}"));
+    text.replace("Call-ID: c1", &format!("Call-ID: c{number}")) + &body
+}
+
+/// Challenges all who call.
+fn challenge(desk: &mut UserAgent) {
+    while let Some(event) = desk.poll_event() {
+        if let Event::Invite(invite) = event {
+            desk.refuse(invite.dialog, 401, None, NOW);
+        }
+    }
+}
+
+fn open_to_all(transport: Transport) -> UserAgent {
+    let mut desk = user_agent(3, transport, true);
+    desk.open_flow(FLOW, transport, Owner::Unproved, NOW);
+    desk
+}
+
+#[test]
+fn a_stranger_is_challenged_without_a_memory_of_it() {
+    for transport in [Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Udp] {
+        let mut desk = open_to_all(transport);
+        for number in 0..100 {
+            let message = invite_of(number, 60_000)
+                .replace("SIP/2.0/WS", &format!("SIP/2.0/{}", transport.via_token()));
+            desk.handle_message(FLOW, message.as_bytes(), NOW);
+            challenge(&mut desk);
+            let told: Vec<_> = std::iter::from_fn(|| desk.poll_transmit()).collect();
+            assert!(
+                told.last().expect("a challenge").bytes.starts_with(b"SIP/2.0 401 "),
+                "{transport:?} {number}"
+            );
+            assert_eq!(desk.held(), (0, 0), "{transport:?} {number}");
+        }
+        assert_eq!(desk.poll_timeout(), None);
+    }
+}
+
+#[test]
+fn challenges_by_udp_are_repeated_while_they_are_few_and_small() {
+    let mut desk = open_to_all(Transport::Udp);
+    for flow in 0..80 {
+        desk.open_flow(FlowId(100 + flow), Transport::Udp, Owner::Unproved, NOW);
+        for number in 0..30 {
+            let message = invite_of(usize::try_from(flow).unwrap() * 30 + number, 500);
+            desk.handle_message(FlowId(100 + flow), message.as_bytes(), NOW);
+            challenge(&mut desk);
+        }
+    }
+    assert_eq!(desk.held(), (2_048, 2_048), "of all strangers together");
+    while desk.poll_transmit().is_some() {}
+    desk.handle_message(FlowId(100), invite_of(0, 500).as_bytes(), NOW);
+    assert!(desk.poll_event().is_none(), "it is known");
+    assert!(desk.poll_transmit().expect("the same again").bytes.starts_with(b"SIP/2.0 401 "));
+    let later = NOW + Duration::from_secs(40);
+    desk.handle_timeout(later);
+    assert_eq!(desk.held(), (0, 0));
+    desk.handle_message(FLOW, invite_of(9_000, 500).as_bytes(), later);
+    challenge(&mut desk);
+    assert_eq!(desk.held(), (1, 1), "there is room again");
+}
+
+#[test]
+fn a_stranger_has_little_room_and_who_was_let_in_has_much() {
+    let mut desk = open_to_all(Transport::Tcp);
+    let mut statuses = Vec::new();
+    for number in 0..100 {
+        desk.handle_message(FLOW, invite_of(number, 10).replace("SIP/2.0/WS", "SIP/2.0/TCP").as_bytes(), NOW);
+        let told = desk.poll_transmit().expect("an answer").bytes;
+        statuses.push(String::from_utf8_lossy(&told[8..11]).into_owned());
+    }
+    assert_eq!(statuses.iter().filter(|status| *status == "100").count(), 64);
+    assert!(statuses[64..].iter().all(|status| status == "503"), "{statuses:?}");
+
+    let Some(Event::Invite(first)) = desk.poll_event() else { panic!("no call") };
+    desk.progress(first.dialog, 180, None, NOW);
+    for number in 100..200 {
+        desk.handle_message(FLOW, invite_of(number, 10).replace("SIP/2.0/WS", "SIP/2.0/TCP").as_bytes(), NOW);
+    }
+    let told: Vec<_> = std::iter::from_fn(|| desk.poll_transmit()).collect();
+    assert_eq!(told.iter().filter(|message| message.bytes.starts_with(b"SIP/2.0 503")).count(), 0);
+    assert_eq!(desk.held(), (164, 164));
+    challenge(&mut desk);
+    assert_eq!(desk.held(), (164, 164), "its refusals wait for their ACK");
 }

@@ -67,6 +67,18 @@ impl UserAgent {
         let status = if (300..=699).contains(&status) { status } else { 480 };
         self.respond_to_invitation(dialog, status, reason, headers, None, now);
         self.end(dialog, EndedBy::Local, Some(status), None, now);
+        self.forget_stranger(dialog);
+    }
+
+    /// Where a stranger's INVITE is not remembered, no straggler of it is waited for.
+    fn forget_stranger(&mut self, dialog: DialogId) {
+        let is_over = |leg: &Leg| {
+            self.exchange.is_stranger(leg.flow())
+                && leg.invite.is_none_or(|invite| self.exchange.pending(invite).is_none())
+        };
+        if self.legs.get(&dialog).is_some_and(|leg| is_over(leg)) {
+            self.forget(dialog);
+        }
     }
 
     /// Sends a response to the INVITE that began a dialog which still waits for its answer.

@@ -1,6 +1,7 @@
 //! Flows and the transactions on them (RFC 3261 §17, RFC 6026): what is below dialogs and registrations.
 
 mod naming;
+mod room;
 mod timers;
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -24,11 +25,6 @@ use super::{ServerPurpose, ServerWake};
 pub(super) const PATIENCE: Duration = Duration::from_secs(32);
 pub(super) const T1: Duration = Duration::from_millis(500);
 pub(super) const T2: Duration = Duration::from_secs(4);
-
-/// More transactions and ended dialogs than that at once on one WebSocket is no phone; a trunk may have far
-/// more calls.
-const MAX_KEPT_WEBSOCKET: usize = 1_024;
-const MAX_KEPT_TRUNK: usize = 32_768;
 
 /// One transaction of ours, in either direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +93,8 @@ struct Flow {
     transactions: usize,
     /// Dialogs that have ended and are kept for stragglers.
     lingering: usize,
+    /// Whether the application has granted its peer something.
+    granted: bool,
 }
 
 #[derive(Debug)]
@@ -104,6 +102,8 @@ struct Slot {
     flow: FlowId,
     key: (FlowId, Side, TransactionKey),
     machine: Machine,
+    /// Whether it is among [`Exchange::answered_strangers`].
+    is_strangers: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -129,6 +129,8 @@ pub(super) struct Exchange {
     index: HashMap<(FlowId, Side, TransactionKey), TransactionId>,
     outbox: VecDeque<Transmit>,
     next_transaction: u64,
+    /// Answered requests of strangers that are kept for their repetitions.
+    answered_strangers: usize,
 }
 
 impl Exchange {
@@ -142,12 +144,13 @@ impl Exchange {
             index: HashMap::new(),
             outbox: VecDeque::new(),
             next_transaction: 0,
+            answered_strangers: 0,
         }
     }
 
     pub(super) fn open_flow(&mut self, flow: FlowId, transport: Transport, owner: Owner) {
-        self.flows
-            .insert(flow, Box::new(Flow { transport, owner, ends: None, transactions: 0, lingering: 0 }));
+        let new = Flow { transport, owner, ends: None, transactions: 0, lingering: 0, granted: false };
+        self.flows.insert(flow, Box::new(new));
     }
 
     pub(super) fn set_owner(&mut self, flow: FlowId, owner: Owner) {
@@ -264,8 +267,10 @@ impl Exchange {
         else {
             return;
         };
+        let status = response.status.code();
         let outputs = server.on_tu_response(response);
         self.perform(id, outputs, now);
+        self.judge(id, status);
     }
 
     /// The request that a server transaction waits to have answered, and its flow.
@@ -333,6 +338,7 @@ impl Exchange {
         if let Some(flow) = self.flows.get_mut(&slot.flow) {
             flow.transactions = flow.transactions.saturating_sub(1);
         }
+        self.answered_strangers -= usize::from(slot.is_strangers);
         self.wakes.cancel(&Wake::Unanswered(id));
         for timer in Timer::ALL {
             self.wakes.cancel(&Wake::Transaction(id, timers::place(timer)));
@@ -411,29 +417,12 @@ impl Exchange {
         Some(if reliable { Reliability::Reliable } else { Reliability::Unreliable })
     }
 
-    fn is_full(&self, flow: FlowId) -> bool {
-        self.flows.get(&flow).is_some_and(|flow| {
-            let most = if flow.transport.is_websocket() { MAX_KEPT_WEBSOCKET } else { MAX_KEPT_TRUNK };
-            flow.transactions + flow.lingering >= most
-        })
-    }
-
-    /// 503 without a transaction, so that a flood costs no memory.
-    fn refuse_overload(&mut self, flow: FlowId, request: &Request) {
-        let tag = self.token();
-        let mut response = wire::response_to(request, 503, None, &tag);
-        let retry_after = 5 + self.below(10);
-        wire::set(&mut response.headers, HeaderName::RetryAfter, retry_after.to_string());
-        wire::add_to_response(&mut response, &[], b"");
-        self.send(flow, wire::bytes_of(&Message::Response(response)));
-    }
-
     fn insert(&mut self, flow: FlowId, side: Side, key: TransactionKey, machine: Machine) -> TransactionId {
         self.next_transaction += 1;
         let id = TransactionId(self.next_transaction);
         let key = (flow, side, key);
         self.index.insert(key.clone(), id);
-        self.slots.insert(id, Box::new(Slot { flow, key, machine }));
+        self.slots.insert(id, Box::new(Slot { flow, key, machine, is_strangers: false }));
         if let Some(flow) = self.flows.get_mut(&flow) {
             flow.transactions += 1;
         }
