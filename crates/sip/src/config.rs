@@ -25,7 +25,8 @@ pub struct RegistrationId(pub u64);
 /// a phone that has come back, before anybody noticed that it was gone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Owner {
-    /// Nobody has proved who he is, as on an open UDP port: who knows a dialog's tags speaks in it.
+    /// Nobody has proved who he is, as on an open UDP port. Who speaks in a dialog by another such flow than it is on
+    /// is asked for a proof: [`Event::Unproved`](crate::Event::Unproved).
     #[default]
     Unproved,
     /// The holder of this account.

@@ -127,6 +127,10 @@ pub enum Event {
         /// The header `Referred-By`, which nobody has verified (RFC 3892).
         referred_by: Option<String>,
     },
+    /// A request in a dialog has come by a flow of which nobody has proved anything, and not by the dialog's own: of a
+    /// peer whose address has changed, or of somebody who has overheard the tags. It waits for
+    /// [`UserAgent::admit`](crate::UserAgent::admit) or [`UserAgent::respond`](crate::UserAgent::respond).
+    Unproved(DialogRequest),
     /// A MESSAGE waits for [`UserAgent::respond`](crate::UserAgent::respond).
     Message(MessageRequest),
     /// Somebody wants to be told about something.
@@ -223,6 +227,25 @@ pub struct RegisterRequest {
     pub authorization: Option<Authorization>,
     /// The peer's product, where it names one.
     pub user_agent: Option<String>,
+}
+
+/// A request in a dialog whose sender is to prove who he is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DialogRequest {
+    /// What to admit or to respond to.
+    pub request: PendingRequest,
+    /// Which dialog it speaks of.
+    pub dialog: DialogId,
+    /// Where it came from.
+    pub flow: FlowId,
+    /// The method.
+    pub method: String,
+    /// The Request-URI, against which a digest is checked.
+    pub request_uri: String,
+    /// The Call-ID.
+    pub sip_call_id: String,
+    /// The digest, where one was sent.
+    pub authorization: Option<Authorization>,
 }
 
 /// A MESSAGE (RFC 3428).

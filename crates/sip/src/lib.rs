@@ -67,7 +67,8 @@ pub use config::{
 pub use dialog::{DialogInfo, DialogState, Direction};
 pub use error::{Malformed, WrongState};
 pub use event::{
-    ContactBinding, EndedBy, Event, InboundInvite, MessageRequest, PendingRequest, RegisterRequest,
+    ContactBinding, DialogRequest, EndedBy, Event, InboundInvite, MessageRequest, PendingRequest,
+    RegisterRequest,
 };
 pub use reason::Reason;
 pub use refer::{ReferId, Replaces};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 
-use sip::FlowId;
 use sip::digest::{Algorithm, Authorization, Challenger, DigestFailure};
+use sip::{DialogRequest, FlowId};
 use timing::{Duration, Instant};
 
 use crate::directory::Directory;
@@ -106,6 +106,21 @@ impl Switch {
             return Ok(Proven { name: account.clone(), account, device: None });
         }
         self.prove(flow, request, request_uri, authorization, now)
+    }
+
+    /// Somebody speaks in a dialog by another flow than it is on: its phone, whose address has changed, or somebody
+    /// who has overheard what names the dialog.
+    pub(crate) fn speaks_from_elsewhere(&mut self, asked: DialogRequest, now: Instant) {
+        let owner = self.leg_of_dialog(asked.dialog).and_then(|leg| self.account_of(leg)).map(str::to_owned);
+        let (method, uri) = ((&*asked.method, &*asked.sip_call_id), &asked.request_uri);
+        let proven = self.prove(asked.flow, method, uri, asked.authorization.as_ref(), now);
+        let proven = proven.and_then(|proven| {
+            if Some(&proven.account) == owner.as_ref() { Ok(()) } else { Err((403, Vec::new())) }
+        });
+        match proven {
+            Ok(()) => self.ua.admit(asked.request, now),
+            Err((status, headers)) => self.ua.respond(asked.request, status, headers, b"", now),
+        }
     }
 
     /// Who sends a request of this method, or how it is refused.

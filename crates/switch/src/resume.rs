@@ -204,7 +204,7 @@ impl Switch {
         waits && phone_is_gone && leg.replaces.is_none() && self.replacement_of(leg_id).is_none()
     }
 
-    fn account_of(&self, leg_id: LegId) -> Option<&str> {
+    pub(crate) fn account_of(&self, leg_id: LegId) -> Option<&str> {
         let leg = self.legs.get(&leg_id)?;
         self.calls.get(&leg.call)?.party(leg.side).account.as_deref()
     }

@@ -315,6 +315,7 @@ impl Switch {
             Event::Refer { dialog, refer, target_user, replaces, .. } => {
                 self.referred(dialog, refer, &target_user, replaces.as_ref(), now);
             }
+            Event::Unproved(request) => self.speaks_from_elsewhere(request, now),
             Event::Message(message) => self.text_message(message, now),
             Event::Subscribe(subscribe) => self.subscribe(subscribe, now),
             Event::SubscriptionRefreshed { id } => self.light(id, now),

@@ -138,3 +138,46 @@ fn a_phone_behind_nat_that_changes_its_network_is_heard_again() {
     world.run_for(Duration::from_secs(200));
     assert!(world.hears("desk-alice", "desk-alice"));
 }
+
+#[test]
+fn a_phone_whose_address_changed_unnoticed_proves_itself_in_its_call() {
+    let mut world = office();
+    let desk = world.plugs_in_sip_phone("alice", 1);
+    world.sip_phone(&desk).is_behind_nat = true;
+    let dialog = world.sip_phone_dials(&desk, "*55");
+    world.run_until(|world| world.hears("desk-alice", "desk-alice"));
+    world.sip_phone_is_moved(&desk, 9);
+    world.sip_phone_reoffers(&desk, dialog, "sendrecv");
+    world.run_for(Duration::from_secs(1));
+    assert!(world.hears("desk-alice", "desk-alice"));
+    world.sip_phone_is_moved(&desk, 10);
+    world.sip_phone_hangs_up(&desk, dialog);
+    assert_eq!(world.switch.calls(), 0);
+}
+
+#[test]
+fn who_has_overheard_a_call_has_no_say_in_it() {
+    let mut world = office();
+    let desk = world.plugs_in_sip_phone("alice", 1);
+    let dialog = world.sip_phone_dials(&desk, "*55");
+    world.run_until(|world| world.hears("desk-alice", "desk-alice"));
+    let info = world.sip_phone(&desk).agent.dialog(dialog).unwrap().clone();
+    for (number, method) in ["REFER", "BYE", "INFO", "UPDATE", "INVITE", "OPTIONS"].into_iter().enumerate() {
+        let said = format!(
+            "{method} sip:hotdesk@127.0.0.1:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.1.66:5060;branch=z9hG4bKx{number}\r\n\
+             Max-Forwards: 70\r\nFrom: <sip:{desk}@default>;tag={}\r\nTo: <sip:*55@default>;tag={}\r\n\
+             Call-ID: {}\r\nCSeq: {} {method}\r\nContact: <sip:{desk}@127.0.1.66:5060>\r\nRefer-To: <sip:1002@default>\r\n\
+             Content-Length: 0\r\n\r\n",
+            info.local_tag,
+            info.remote_tag.as_ref().unwrap(),
+            info.sip_call_id,
+            900 + number,
+        );
+        let answer = world.replays(said.as_bytes(), 66);
+        assert!(answer.starts_with("SIP/2.0 401 "), "{method}: {answer}");
+        world.run_for(Duration::from_secs(1));
+        assert!(world.hears("desk-alice", "desk-alice"), "{method}");
+    }
+    world.sip_phone_hangs_up(&desk, dialog);
+    assert_eq!(world.switch.calls(), 0);
+}

@@ -395,6 +395,14 @@ impl World {
 
     /// The phone is at another address from now on, where it registers again; nobody has noticed that it left.
     pub fn sip_phone_moves(&mut self, name: &str, number: u8) {
+        self.sip_phone_is_moved(name, number);
+        let now = self.now;
+        self.sip_phone(name).register(PASSWORD, now);
+        self.exchange();
+    }
+
+    /// The phone is at another address from now on, which itself has not noticed either.
+    pub fn sip_phone_is_moved(&mut self, name: &str, number: u8) {
         let (flow, now) = (self.new_stranger(number), self.now);
         let phone = self.sip_phone(name);
         (phone.flow, phone.ip) = (flow, [127, 0, 1, number]);
@@ -403,8 +411,6 @@ impl World {
             phone.agent.rebind(*dialog, flow);
             sound.address.set_ip(phone.ip.into());
         }
-        phone.register(PASSWORD, now);
-        self.exchange();
     }
 
     /// The desk phone changes the direction of a call: hold and resume.

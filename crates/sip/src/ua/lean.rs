@@ -73,6 +73,17 @@ impl UserAgent {
         self.reply_method(id, request, now);
     }
 
+    pub(super) fn asks_for_proof(
+        &mut self,
+        _: DialogId,
+        _: TransactionId,
+        _: FlowId,
+        _: &Request,
+        _: Instant,
+    ) -> bool {
+        false
+    }
+
     pub(super) fn handle_stray_request(&mut self, id: TransactionId, _: FlowId, _: &Request, now: Instant) {
         self.reply(id, 481, &[], now);
     }

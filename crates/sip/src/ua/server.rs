@@ -2,6 +2,7 @@
 
 mod message;
 mod ping;
+mod proof;
 mod refer;
 mod registrar;
 mod reliable;

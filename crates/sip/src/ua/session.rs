@@ -10,7 +10,7 @@ use super::caller::challenged;
 use super::exchange::{Purpose, TransactionId};
 use super::leg::{IncomingOffer, OutgoingOffer};
 use super::peer::{Peer, contact};
-use crate::config::{DialogId, FlowId};
+use crate::config::{DialogId, FlowId, Owner};
 use crate::dialog::DialogState;
 use crate::event::{EndedBy, Event};
 use crate::reason::Reason;
@@ -34,11 +34,26 @@ impl UserAgent {
         request: &Request,
         now: Instant,
     ) {
-        let dialog = self.dialog_of(request).filter(|dialog| self.may_speak(*dialog, flow));
-        let Some(leg) = dialog.and_then(|dialog| self.legs.get_mut(&dialog)) else {
+        let Some(dialog) = self.dialog_of(request) else {
             return self.handle_stray_request(id, flow, request, now);
         };
-        let dialog = leg.id();
+        if self.may_speak(dialog, flow) {
+            self.handle_request_in(dialog, id, flow, request, now);
+        } else if !self.asks_for_proof(dialog, id, flow, request, now) {
+            self.handle_stray_request(id, flow, request, now);
+        }
+    }
+
+    /// A request of whom the dialog is with.
+    pub(super) fn handle_request_in(
+        &mut self,
+        dialog: DialogId,
+        id: TransactionId,
+        flow: FlowId,
+        request: &Request,
+        now: Instant,
+    ) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return self.reply(id, 481, &[], now) };
         if leg.ended {
             // A BYE that crosses ours finds what it wants.
             let status = if request.method == Method::Bye { 200 } else { 481 };
@@ -71,12 +86,12 @@ impl UserAgent {
         }
     }
 
-    /// Whether a message by this flow may act on a dialog: it is the dialog's own, or has the same [`Owner`].
-    ///
-    /// [`Owner`]: crate::Owner
+    /// Whether a message by this flow may act on a dialog: it is the dialog's own, or has the same [`Owner`], which
+    /// somebody has proved.
     pub(super) fn may_speak(&self, dialog: DialogId, flow: FlowId) -> bool {
         let Some(leg) = self.legs.get(&dialog) else { return false };
-        leg.flow() == flow || self.exchange.owner(flow) == Some(&leg.owner)
+        let is_owners = leg.owner != Owner::Unproved && self.exchange.owner(flow) == Some(&leg.owner);
+        leg.flow() == flow || is_owners
     }
 
     /// The peer has spoken by this flow, and passed every check: the dialog follows it there.

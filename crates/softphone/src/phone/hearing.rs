@@ -58,6 +58,7 @@ impl Softphone {
             | Event::SubscriptionEnded { .. }
             | Event::Stale { .. }
             | Event::Refer { .. }
+            | Event::Unproved(_)
             | Event::Pong { .. }
             | Event::Delivered { .. } => {}
         }
