@@ -214,7 +214,7 @@ fn strangers_and_stragglers_change_nothing() {
 fn a_flow_has_room_for_so_many_and_makes_room_again() {
     let mut peer = ByHand::new(Transport::Ws);
     let mut ids = Vec::new();
-    for number in 0..64 {
+    for number in 0..2_000 {
         peer.call_id = format!("lamp-{number}");
         let subscribe = asked(&mut peer, "Event: dialog\r\nExpires: 600\r\n");
         ids.push(peer.desk.accept_subscription(subscribe.request, 600, peer.now));

@@ -1,7 +1,7 @@
 //! What phones subscribe to: the lamps of other lines (RFC 4235) and waiting messages (RFC 3842).
 
 use model::PhoneNumber;
-use sip::{SubscribeRequest, SubscriptionId, SubscriptionReason, SubscriptionState};
+use sip::{FlowId, SubscribeRequest, SubscriptionId, SubscriptionReason, SubscriptionState};
 use timing::Instant;
 
 use crate::fact::LineStatus;
@@ -20,6 +20,8 @@ pub(crate) struct Lamp {
     owner: String,
     /// The device, unless it is a page.
     device: Option<String>,
+    /// Where it asked from.
+    flow: FlowId,
     about: About,
     /// Each document is later than the one before it.
     version: u64,
@@ -49,14 +51,27 @@ impl Switch {
         let Some(about) = self.about(&request, &owner) else {
             return self.ua.respond(request.request, 404, Vec::new(), b"", now);
         };
+        self.put_out_forgotten(request.flow, device.as_ref(), &about, now);
         if self.lamps.values().filter(|lamp| lamp.owner == owner).count() >= MOST_OF_ONE_LINE {
             return self.ua.respond(request.request, 403, Vec::new(), b"", now);
         }
-        let entity = format!("sip:{}@{}", request.to_user, self.config.domain);
+        let (flow, entity) = (request.flow, format!("sip:{}@{}", request.to_user, self.config.domain));
         let expires = request.expires.unwrap_or(LONGEST).min(LONGEST);
         let id = self.ua.accept_subscription(request.request, expires, now);
-        self.lamps.insert(id, Lamp { owner, device, about, version: 0, entity });
+        self.lamps.insert(id, Lamp { owner, device, flow, about, version: 0, entity });
         self.light(id, now);
+    }
+
+    /// A phone that asks anew for what it is told already has been started anew, and knows nothing of its old lamp.
+    fn put_out_forgotten(&mut self, flow: FlowId, device: Option<&String>, about: &About, now: Instant) {
+        let is_old = |lamp: &Lamp| {
+            device.is_some() && lamp.device.as_ref() == device && lamp.flow == flow && lamp.about == *about
+        };
+        let old = self.lamps.iter().filter(|(_, lamp)| is_old(lamp)).map(|(id, _)| *id);
+        for id in old.collect::<Vec<_>>() {
+            self.ua.end_subscription(id, SubscriptionReason::Rejected, now);
+            self.lamps.remove(&id);
+        }
     }
 
     /// Whom or what a subscription is about. A phone may call itself by its own name, and others by number.

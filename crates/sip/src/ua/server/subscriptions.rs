@@ -20,8 +20,8 @@ use crate::wire::{self, Draft};
 
 /// The event packages that somebody may know of.
 pub(in crate::ua) const PACKAGES: &str = "dialog, message-summary";
-/// A desk phone has a lamp for each colleague, and hardly more.
-const MAX_ON_FLOW: usize = 64;
+/// A desk phone has a lamp for each colleague, and all phones of an office may speak on the one flow of its proxy.
+const MAX_ON_FLOW: usize = 2_000;
 /// The longest time granted, and what a refresh gets that names none.
 const LONGEST: u32 = 3_600;
 
