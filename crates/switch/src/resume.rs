@@ -58,7 +58,7 @@ impl Switch {
         let line = self.trunks.flow(trunk);
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         match line {
-            Some(line) => self.go_on_by(leg_id, line),
+            Some(line) => self.go_on_by(leg_id, line, now),
             None if leg.connected => drop(leg.lost_at.get_or_insert(now)),
             None => self.await_phone(leg_id, now),
         }
@@ -70,7 +70,7 @@ impl Switch {
         let its =
             self.legs.iter().filter(|(_, leg)| leg.trunk == Some(trunk) && leg.state.is_up() && is_lost(leg));
         for leg in its.map(|(id, _)| *id).collect::<Vec<_>>() {
-            self.go_on_by(leg, flow);
+            self.go_on_by(leg, flow, now);
             if let Some(dialog) = self.legs.get(&leg).and_then(|leg| leg.dialog) {
                 self.phone_is_back(dialog, now);
             }
@@ -78,12 +78,16 @@ impl Switch {
     }
 
     /// A leg's signalling goes by another flow from now on, and its sound may come from where that comes from.
-    fn go_on_by(&mut self, leg_id: LegId, flow: FlowId) {
+    fn go_on_by(&mut self, leg_id: LegId, flow: FlowId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.flow = flow;
-        let (call, dialog) = (leg.call, leg.dialog);
+        let (call, dialog, is_trunk) = (leg.call, leg.dialog, leg.trunk.is_some());
         if let Some(dialog) = dialog {
             self.ua.rebind(dialog, flow);
+            if is_trunk {
+                // the carrier learns where we are now (RFC 3311 §5.1: a target refresh)
+                self.ua.update(dialog, Vec::new(), now);
+            }
         }
         if let Some(from) = self.ways.get(&flow).and_then(|way| way.remote) {
             self.order(call, media::Order::Signalled { leg: media::LegId(leg_id.0), from });
@@ -231,7 +235,7 @@ impl Switch {
 
     /// The phone of an answered call is back, but does it still have the call? It may have been ended there.
     fn reattach(&mut self, leg_id: LegId, flow: FlowId, now: Instant) {
-        self.go_on_by(leg_id, flow);
+        self.go_on_by(leg_id, flow, now);
         let Some(leg) = self.legs.get_mut(&leg_id) else { return };
         leg.lost_at.get_or_insert(now);
         if let Some(dialog) = leg.dialog {
@@ -266,7 +270,7 @@ impl Switch {
     /// A phone speaks of its call by another connection.
     pub(crate) fn phone_moved(&mut self, dialog: DialogId, flow: FlowId, now: Instant) {
         if let Some(leg) = self.leg_of_dialog(dialog) {
-            self.go_on_by(leg, flow);
+            self.go_on_by(leg, flow, now);
         }
         self.phone_is_back(dialog, now);
     }

@@ -133,7 +133,11 @@ fn a_call_goes_on_when_its_carrier_closes_an_idle_connection() {
     // longer than a phone may be away
     world.run_for(Duration::from_secs(100));
     assert!(world.hears("desk-alice", "one") && world.hears("one", "desk-alice"));
+    world.sip_phone("one").mail.clear();
     world.connects(ONE, "one", 11);
+    world.run_for(Duration::from_millis(100));
+    let refresh = world.sip_phone("one").mail[0].clone();
+    assert!(refresh.starts_with("UPDATE ") && refresh.contains("\r\nContact: "), "{refresh}");
     let dialog = world.sip_phone("desk-alice").dialogs()[0];
     world.sip_phone_hangs_up("desk-alice", dialog);
     world.run_for(Duration::from_secs(1));
