@@ -88,7 +88,8 @@ class SipMl5Phone implements Phone {
         if (type === 'connected') done();
         if (type === 'terminated') failed(new Error(`registration failed: ${description}`));
       };
-      this.stack?.newSession('register', { expires: 60, events_listener: { events: '*', listener: follow } }).register();
+      const sip_caps = [{ name: '+sip.ice' }];
+      this.stack?.newSession('register', { expires: 60, sip_caps, events_listener: { events: '*', listener: follow } }).register();
     });
     show('registered');
   }

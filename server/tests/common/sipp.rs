@@ -1,6 +1,6 @@
 //! sipp, as caller and as callee.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
 use super::tools::{Tool, free_port, wait_until};
@@ -66,7 +66,7 @@ impl Sipp {
         let sipp = Sipp::start(scenario, role, target);
         let here = (Ipv4Addr::LOCALHOST, role.port);
         wait_until("sipp listens", || {
-            if role.tcp { TcpStream::connect(here).is_ok() } else { UdpSocket::bind(here).is_err() }
+            if role.tcp { TcpListener::bind(here).is_err() } else { UdpSocket::bind(here).is_err() }
         });
         sipp
     }
