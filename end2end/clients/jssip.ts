@@ -1,5 +1,5 @@
 import JsSIP from 'jssip';
-import { openAccount, type Phone, player, show } from './session';
+import { openAccount, type Phone, player, type RefreshMethod, show } from './session';
 
 type UserAgent = InstanceType<typeof JsSIP.UA>;
 type Session = ReturnType<UserAgent['call']>;
@@ -11,7 +11,7 @@ class JsSipPhone implements Phone {
   /** The call that is held while another is made. */
   private held: Session | undefined;
 
-  async register(server: string, login: string, password: string, displayName: string): Promise<void> {
+  async register(server: string, login: string, password: string, displayName: string, refreshBy?: RefreshMethod): Promise<void> {
     const account = await openAccount(server, login, password);
     const agent = new JsSIP.UA({
       sockets: new JsSIP.WebSocketInterface(account.sipUrl),
@@ -19,6 +19,7 @@ class JsSipPhone implements Phone {
       password: account.password,
       display_name: displayName,
       register_expires: 60,
+      ...(refreshBy && { session_timers_force_refresher: true, session_timers_refresh_method: refreshBy }),
     });
     this.agent = agent;
     agent.on('newRTCSession', ({ session }: { session: Session }) => this.follow(session));
@@ -73,6 +74,15 @@ class JsSipPhone implements Phone {
 
   press(key: string): void {
     this.session?.sendDTMF(key, { transportType: 'INFO' as never });
+  }
+
+  pressBeside(key: string): void {
+    this.session?.sendDTMF(key, { transportType: 'RFC2833' as never });
+  }
+
+  forgetToRefresh(): void {
+    const { _sessionTimers } = this.session as unknown as { _sessionTimers: { timer: number } };
+    clearTimeout(_sessionTimers.timer);
   }
 
   private follow(session: Session): void {

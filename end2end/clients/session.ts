@@ -55,8 +55,11 @@ function lineOf(url: string): Promise<Line> {
 
 /** What every client page can be told to do; the page offers it as `window.phone`. */
 export interface Phone {
-  /** Signs in and registers; the display name is what the called party is to see. */
-  register(server: string, login: string, password: string, displayName: string): Promise<void>;
+  /**
+   * Signs in and registers; the display name is what the called party is to see. Where a stack knows session timers, the
+   * page refreshes its calls itself by that method; without one, that is left to the server.
+   */
+  register(server: string, login: string, password: string, displayName: string, refreshBy?: RefreshMethod): Promise<void>;
   call(number: string): void | Promise<void>;
   answer(): void | Promise<void>;
   hold(): void | Promise<void>;
@@ -73,7 +76,14 @@ export interface Phone {
   resumeByUpdate?(): void | Promise<void>;
   /** Presses a key, told by INFO. */
   press?(key: string): void | Promise<void>;
+  /** Presses a key, sent as an event beside the sound (RFC 4733). */
+  pressBeside?(key: string): void | Promise<void>;
+  /** Refreshes the session of its call no more, though it has said that it would (RFC 4028). */
+  forgetToRefresh?(): void;
 }
+
+/** How a page refreshes the sessions of its calls (RFC 4028). */
+export type RefreshMethod = 'INVITE' | 'UPDATE';
 
 /** What a client page shows in its output. */
 export type PhoneState = 'offline' | 'registered' | 'calling' | 'ringing' | 'in call' | 'on hold' | 'ended' | `failed: ${string}`;

@@ -1,66 +1,85 @@
-import { type Session, UserAgent, Web } from 'sip.js';
+import { type Session, Web } from 'sip.js';
 import { openAccount, type Phone, player, show } from './session';
 
-/** A softphone on the simplest face of SIP.js. */
+/** A softphone on the session manager of SIP.js, which keeps a call on hold beside another. */
 class SipJsPhone implements Phone {
-  private user: Web.SimpleUser | undefined;
+  private manager: Web.SessionManager | undefined;
+  private session: Session | undefined;
+  /** The call that is held while another is made. */
+  private held: Session | undefined;
   private domain = '';
 
   async register(server: string, login: string, password: string, displayName: string): Promise<void> {
     const account = await openAccount(server, login, password);
     this.domain = account.domain;
-    const user = new Web.SimpleUser(account.sipUrl, {
+    const manager = new Web.SessionManager(account.sipUrl, {
       aor: `sip:${account.name}@${account.domain}`,
-      media: { constraints: { audio: true, video: false }, remote: { audio: player() } },
+      media: { constraints: { audio: true, video: false }, remote: () => ({ audio: player() }) },
       userAgentOptions: { authorizationUsername: account.name, authorizationPassword: account.password, displayName, logLevel: 'warn' },
       registererOptions: { expires: 60 },
     });
-    this.user = user;
-    await user.connect();
+    this.manager = manager;
+    await manager.connect();
     await new Promise<void>((done, failed) => {
-      user.delegate = {
+      manager.delegate = {
         onRegistered: () => done(),
         onUnregistered: () => failed(new Error('registration was refused')),
+        onCallCreated: (session) => {
+          this.session = session;
+          show('calling');
+        },
         onCallReceived: () => show('ringing'),
-        onCallCreated: () => show('calling'),
         onCallAnswered: () => show('in call'),
         onCallHangup: () => show('ended'),
-        onCallHold: (held) => show(held ? 'on hold' : 'in call'),
+        onCallHold: (_, held) => show(held ? 'on hold' : 'in call'),
+        onCallDTMFReceived: (_, key) => {
+          document.title = `key ${key}`;
+        },
       };
-      user.register().catch(failed);
+      manager.register().catch(failed);
     });
     show('registered');
   }
 
   async call(number: string): Promise<void> {
-    await this.user?.call(`sip:${number}@${this.domain}`);
+    await this.manager?.call(`sip:${number}@${this.domain}`);
   }
 
   async answer(): Promise<void> {
-    await this.user?.answer();
+    if (this.session) await this.manager?.answer(this.session);
   }
 
   async hold(): Promise<void> {
-    await this.user?.hold();
+    if (this.session) await this.manager?.hold(this.session);
   }
 
   async resume(): Promise<void> {
-    await this.user?.unhold();
+    if (this.session) await this.manager?.unhold(this.session);
   }
 
   async hangUp(): Promise<void> {
-    await this.user?.hangup();
+    if (this.session) await this.manager?.hangup(this.session);
   }
 
   async transfer(number: string): Promise<void> {
-    // The simplest face has no transfer; the session behind it has.
-    const { session } = this.user as unknown as { session: Session };
-    const target = UserAgent.makeURI(`sip:${number}@${this.domain}`);
-    if (target) await session.refer(target);
+    if (this.session) await this.manager?.transfer(this.session, `sip:${number}@${this.domain}`);
+  }
+
+  async consult(number: string): Promise<void> {
+    this.held = this.session;
+    await this.call(number);
+  }
+
+  async complete(): Promise<void> {
+    if (this.held && this.session) await this.manager?.transfer(this.held, this.session);
   }
 
   async press(key: string): Promise<void> {
-    await this.user?.sendDTMF(key);
+    if (this.session) await this.manager?.sendDTMF(this.session, key);
+  }
+
+  pressBeside(key: string): void {
+    if (!this.session?.sessionDescriptionHandler?.sendDtmf(key)) throw new Error('SIP.js sends no such event');
   }
 }
 

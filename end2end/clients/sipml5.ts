@@ -6,6 +6,13 @@ interface StackEvent {
   type: string;
   description: string;
   newSession?: CallSession;
+  /** What the stack below has told, for what the event does not say. */
+  o_event: { o_message?: { ao_headers: Header[] } };
+}
+
+interface Header {
+  get_name(): string;
+  s_value?: string;
 }
 
 interface SessionEvent {
@@ -26,6 +33,7 @@ interface CallSession {
   hold(): number;
   resume(): number;
   hangup(): number;
+  dtmf(key: string): number;
 }
 
 interface Stack {
@@ -51,13 +59,14 @@ class SipMl5Phone implements Phone {
     SIPml.setDebugLevel('error');
     await new Promise<void>((done, failed) => SIPml.init(done, ({ description }) => failed(new Error(description))));
     await new Promise<void>((done, failed) => {
-      const follow = ({ type, description, newSession }: StackEvent) => {
+      const follow = ({ type, description, newSession, o_event }: StackEvent) => {
         if (type === 'started') done();
         if (type === 'failed_to_start') failed(new Error(`the stack did not start: ${description}`));
         if (type === 'i_new_call' && newSession) {
           this.session = newSession;
           this.connected = false;
           show('ringing');
+          if (o_event.o_message?.ao_headers.some(answersItself)) this.answer();
         }
       };
       this.stack = new SIPml.Stack({
@@ -69,6 +78,7 @@ class SipMl5Phone implements Phone {
         websocket_proxy_url: account.sipUrl,
         ice_servers: [],
         enable_rtcweb_breaker: false,
+        sip_headers: [{ name: 'User-Agent', value: 'XiVO XC WebRTC 1.0' }],
         events_listener: { events: '*', listener: follow } satisfies Listener<StackEvent>,
       });
       this.stack.start();
@@ -78,7 +88,8 @@ class SipMl5Phone implements Phone {
         if (type === 'connected') done();
         if (type === 'terminated') failed(new Error(`registration failed: ${description}`));
       };
-      this.stack?.newSession('register', { expires: 60, events_listener: { events: '*', listener: follow } }).register();
+      const sip_caps = [{ name: '+sip.ice' }];
+      this.stack?.newSession('register', { expires: 60, sip_caps, events_listener: { events: '*', listener: follow } }).register();
     });
     show('registered');
   }
@@ -106,6 +117,10 @@ class SipMl5Phone implements Phone {
     this.session?.hangup();
   }
 
+  press(key: string): void {
+    this.session?.dtmf(key);
+  }
+
   private settings(): object {
     const listener = (event: SessionEvent) => this.follow(event);
     return { audio_remote: player(), events_listener: { events: '*', listener } satisfies Listener<SessionEvent> };
@@ -127,6 +142,10 @@ class SipMl5Phone implements Phone {
         return show(this.connected ? 'ended' : `failed: ${event.description}`);
     }
   }
+}
+
+function answersItself(header: Header): boolean {
+  return header.get_name() === 'Alert-Info' && header.s_value === 'xivo-autoanswer';
 }
 
 window.phone = new SipMl5Phone();

@@ -1,33 +1,9 @@
-import { ClientPage, ClientSite, type Stack } from '../fixtures/clients';
-import { ECHO_NUMBER, LINES, type Login } from '../fixtures/hotdesk';
-import { expect, type SeatOptions, test as base, TONES } from '../fixtures/test';
+import { expect, test, TONES } from '../fixtures/client_test';
+import { ClientPage, ClientSite } from '../fixtures/clients';
+import { ECHO_NUMBER, LINES } from '../fixtures/hotdesk';
 import { expectMusic, expectNoTone, expectSilence, expectTone } from '../fixtures/tone';
 
 // Pages that others made with other SIP stacks, on an origin of their own. They are how we know that we are right.
-
-interface Fixtures {
-  site: ClientSite;
-  /** A registered client page of the given stack, signed in as the given user. */
-  client: (stack: Stack, login: Login, displayName?: string) => Promise<ClientPage>;
-}
-
-const test = base.extend<Fixtures>({
-  site: async ({}, use) => {
-    const site = await ClientSite.open();
-    await use(site);
-    await site.close();
-  },
-  serverEnvironment: async ({ site }, use) => use({ HOTDESK_HTTP_ORIGINS: site.origin }),
-  client: async ({ seat, site, hotdesk }, use) => {
-    await use(async (stack, login, displayName) => {
-      const options: SeatOptions = { microphone: { kind: 'tone', hertz: TONES[login] }, mayReach: [site.origin] };
-      const { page } = await seat(options);
-      const client = new ClientPage(page, site, stack);
-      await client.register(hotdesk, login, displayName);
-      return client;
-    });
-  },
-});
 
 for (const stack of ['jssip', 'sipjs', 'sipml5'] as const) {
   // SIPml5 as it is published does not resume in today's browsers: it takes its stream out of the connection when it
@@ -121,7 +97,7 @@ test('an unknown number, a refusal and a talking line have their own codes', asy
 
 test('markup in a caller’s name is shown as text, never as markup', async ({ client, colleague }) => {
   const name = '<img src=x onerror="window.broken=1"><b>Mallory</b>';
-  const alice = await client('jssip', 'alice', name);
+  const alice = await client('jssip', 'alice', { displayName: name });
   await alice.call(LINES.bruno);
   await colleague.desk.is('ringing');
   const page = colleague.page;

@@ -1,38 +1,20 @@
 import { Baresip } from '../fixtures/baresip';
-import { ClientPage, ClientSite, type Stack } from '../fixtures/clients';
+import { expect, test as base, TONES } from '../fixtures/client_test';
 import { ECHO_NUMBER, freePort, LINES, type Login } from '../fixtures/hotdesk';
-import { expect, type SeatOptions, test as base, TONES } from '../fixtures/test';
 import { expectNoTone, expectSilence, expectTone } from '../fixtures/tone';
 
 // What the SIP stacks of others do beyond a plain call: transfers, UPDATE, keys, and calls with a desk phone.
 
 interface Fixtures {
-  site: ClientSite;
   sipPort: number;
-  /** A registered client page of the given stack, signed in as the given user. */
-  client: (stack: Stack, login: Login) => Promise<ClientPage>;
   /** A desk phone on the line of the given user. */
   deskPhone: (login: Login) => Promise<Baresip>;
 }
 
 const test = base.extend<Fixtures>({
-  site: async ({}, use) => {
-    const site = await ClientSite.open();
-    await use(site);
-    await site.close();
-  },
   sipPort: async ({}, use) => use(await freePort()),
-  serverEnvironment: async ({ site, sipPort }, use) =>
-    use({ HOTDESK_HTTP_ORIGINS: site.origin, HOTDESK_SIP_UDP: `127.0.0.1:${sipPort}`, HOTDESK_SIP_TCP: '', HOTDESK_SIP_DIGEST: 'md5' }),
-  client: async ({ seat, site, hotdesk }, use) => {
-    await use(async (stack, login) => {
-      const options: SeatOptions = { microphone: { kind: 'tone', hertz: TONES[login] }, mayReach: [site.origin] };
-      const { page } = await seat(options);
-      const client = new ClientPage(page, site, stack);
-      await client.register(hotdesk, login);
-      return client;
-    });
-  },
+  serverEnvironment: async ({ serverEnvironment, sipPort }, use) =>
+    use({ ...serverEnvironment, HOTDESK_SIP_UDP: `127.0.0.1:${sipPort}`, HOTDESK_SIP_TCP: '', HOTDESK_SIP_DIGEST: 'md5' }),
   deskPhone: async ({ hotdesk, sipPort }, use) => {
     const phones: Baresip[] = [];
     await use(async (login) => {
@@ -81,35 +63,37 @@ for (const stack of ['jssip', 'sipjs'] as const) {
   });
 }
 
-test('a jssip page asks a colleague and joins the two calls', async ({ client }) => {
-  const alice = await client('jssip', 'alice');
-  const bruno = await client('jssip', 'bruno');
-  const carla = await client('jssip', 'carla');
-  await alice.call(LINES.bruno);
-  await bruno.is('ringing');
-  await bruno.answer();
-  await expectTone(bruno.page, TONES.alice);
-  await bruno.hold();
-  await bruno.is('on hold');
-  await bruno.consult(LINES.carla);
-  await carla.is('ringing');
-  await carla.answer();
-  await carla.is('in call');
-  await expectTone(carla.page, TONES.bruno);
-  await bruno.complete();
-  await Promise.all([expectTone(alice.page, TONES.carla), expectTone(carla.page, TONES.alice)]);
-  await carla.hangUp();
-  await alice.is('ended');
-});
+for (const stack of ['jssip', 'sipjs'] as const) {
+  test(`a ${stack} page asks a colleague and joins the two calls`, async ({ client }) => {
+    const alice = await client('jssip', 'alice');
+    const bruno = await client(stack, 'bruno');
+    const carla = await client('jssip', 'carla');
+    await alice.call(LINES.bruno);
+    await bruno.is('ringing');
+    await bruno.answer();
+    await expectTone(bruno.page, TONES.alice);
+    await bruno.hold();
+    await bruno.is('on hold');
+    await bruno.consult(LINES.carla);
+    await carla.is('ringing');
+    await carla.answer();
+    await carla.is('in call');
+    await expectTone(carla.page, TONES.bruno);
+    await bruno.complete();
+    await Promise.all([expectTone(alice.page, TONES.carla), expectTone(carla.page, TONES.alice)]);
+    await Promise.all([expectNoTone(alice.page, TONES.bruno), expectNoTone(carla.page, TONES.bruno)]);
+    await bruno.is('ended');
+    await carla.hangUp();
+    await alice.is('ended');
+  });
+}
 
-test('a page and a desk phone hear each other, and the phone the keys of the page', async ({ client, deskPhone }) => {
+test('a page and a desk phone call and hear each other', async ({ client, deskPhone }) => {
   const alice = await client('jssip', 'alice');
   const bruno = await deskPhone('bruno');
   await alice.call(LINES.bruno);
   await alice.is('in call');
   await expectTone(alice.page, TONES.bruno);
-  await alice.press('5');
-  await bruno.tells('CALL_DTMF_START');
   await alice.hangUp();
   await bruno.tells('CALL_CLOSED');
   expect(bruno.heard(TONES.alice)).toBeGreaterThan(0.5);
@@ -121,3 +105,48 @@ test('a page and a desk phone hear each other, and the phone the keys of the pag
   bruno.command('hangup');
   await alice.is('ended');
 });
+
+for (const stack of ['jssip', 'sipjs', 'sipml5'] as const) {
+  test(`a desk phone hears each key of a ${stack} page once, however the page tells it`, async ({ client, deskPhone }) => {
+    const alice = await client(stack, 'alice');
+    const bruno = await deskPhone('bruno');
+    await alice.call(LINES.bruno);
+    await alice.is('in call');
+    await expectTone(alice.page, TONES.bruno);
+    await alice.press('5');
+    await bruno.hearsKeys('5');
+    await alice.press('#');
+    await bruno.hearsKeys('5#');
+    if (stack !== 'sipml5') {
+      await alice.pressBeside('8');
+      await bruno.hearsKeys('5#8');
+      await alice.pressBeside('*');
+      await bruno.hearsKeys('5#8*');
+    }
+    // The sound goes on beside the keys.
+    await expectTone(alice.page, TONES.bruno);
+    await alice.hangUp();
+    await bruno.tells('CALL_CLOSED');
+    expect(bruno.keys()).toBe(stack === 'sipml5' ? '5#' : '5#8*');
+    expect(bruno.heard(TONES.alice)).toBeGreaterThan(0.5);
+  });
+}
+
+for (const [from, to] of [
+  ['sipjs', 'jssip'],
+  ['jssip', 'sipjs'],
+  ['sipml5', 'sipjs'],
+] as const) {
+  test(`a ${to} page is told the key of a ${from} page`, async ({ client }) => {
+    const alice = await client(from, 'alice');
+    const bruno = await client(to, 'bruno');
+    await alice.call(LINES.bruno);
+    await bruno.is('ringing');
+    await bruno.answer();
+    await Promise.all([expectTone(alice.page, TONES.bruno), expectTone(bruno.page, TONES.alice)]);
+    await alice.press('7');
+    await expect(bruno.page).toHaveTitle('key 7');
+    await alice.hangUp();
+    await bruno.is('ended');
+  });
+}

@@ -337,8 +337,8 @@ async fn hears_itself_by_the_carrier(peer: &mut Peer, sipp: Sipp) {
 }
 
 /// sipp as a carrier that takes calls for that server, or for the proxy between.
-fn carrier(port: u16) -> Sipp {
-    let role = Role { port, echoes: true, ..Role::of("carrier") };
+fn carrier(port: u16, tcp: bool) -> Sipp {
+    let role = Role { port, tcp, echoes: true, ..Role::of("carrier") };
     Sipp::waiting("carrier", &role, ([127, 0, 0, 1], 9).into())
 }
 
@@ -348,16 +348,18 @@ fn somebody(port: u16) -> Role {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sipp_is_a_carrier_and_its_sound_comes_back() {
-    let (socket, port) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port());
-    let pbx = socket.local_addr().unwrap().port();
-    let settings = transit(pbx, port, "transport = \"udp\"\noptions_seconds = 0\ncodecs = [\"pcmu\"]");
-    let sipp = carrier(port);
-    let (_dir, server) = started(&settings, |_| ()).await;
-    let mut peer = udp_peer(socket).await;
-    peer.run_for(Duration::from_millis(300)).await;
-    stands(&server, "carrier", true).await;
-    hears_itself_by_the_carrier(&mut peer, sipp).await;
+async fn sipp_is_a_carrier_by_udp_and_tcp_and_its_sound_comes_back() {
+    for transport in ["udp", "tcp"] {
+        let (socket, port) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port());
+        let pbx = socket.local_addr().unwrap().port();
+        let way = format!("transport = \"{transport}\"\noptions_seconds = 0\ncodecs = [\"pcmu\"]");
+        let sipp = carrier(port, transport == "tcp");
+        let (_dir, server) = started(&transit(pbx, port, &way), |_| ()).await;
+        let mut peer = udp_peer(socket).await;
+        peer.run_for(Duration::from_millis(300)).await;
+        stands(&server, "carrier", true).await;
+        hears_itself_by_the_carrier(&mut peer, sipp).await;
+    }
 }
 
 /// A server that knows calls from this UDP port of this machine as a trunk's.
@@ -413,7 +415,7 @@ const AT_KAMAILIO: &str = "transport = \"udp\"\nregister = true\nuser = \"acc7\"
 async fn kamailio_registers_us_and_carries_our_calls_to_sipp() {
     let (socket, port) = (UdpSocket::bind("127.0.0.1:0").await.unwrap(), free_port());
     let kamailio = Kamailio::start(port).await;
-    let sipp = carrier(port);
+    let sipp = carrier(port, false);
     let settings = transit(socket.local_addr().unwrap().port(), kamailio.port, AT_KAMAILIO);
     let (_dir, server) = started(&settings, |_| ()).await;
     let mut peer = udp_peer(socket).await;

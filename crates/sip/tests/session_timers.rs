@@ -262,6 +262,34 @@ fn a_refresh_that_meets_an_offer_of_the_peer_is_said_again_and_nobody_is_told() 
 }
 
 #[test]
+fn a_refresh_that_waits_out_glare_is_not_needed_once_the_peer_has_offered() {
+    let wishes = [("INVITE", "v=0\r\na=sendonly\r\n"), ("UPDATE", "v=0\r\na=sendonly\r\n"), ("UPDATE", "")];
+    for (method, offer) in wishes {
+        let (mut peer, dialog) = refreshed_by_desk("INVITE, ACK");
+        peer.run(Duration::from_secs(46));
+        let refresh = peer.next("INVITE");
+        peer.reply(&refresh, 491, "", "");
+        peer.next("ACK");
+        let held = "v=0\r\na=recvonly\r\n";
+        peer.request(method, if offer.is_empty() { "" } else { SDP }, offer);
+        if !offer.is_empty() {
+            assert_eq!(peer.events(), [Event::Offer { dialog, sdp: Some(offer.into()) }]);
+            peer.desk.answer_offer(dialog, held.into(), peer.now);
+        }
+        let answer = peer.next("SIP/2.0 200");
+        assert_eq!(header(&answer, "Session-Expires").as_deref(), Some("90;refresher=uas"), "{method}");
+        if method == "INVITE" {
+            peer.request("ACK", "", "");
+        }
+        peer.run(Duration::from_secs(10));
+        assert_eq!(peer.unread(), Vec::<String>::new(), "{method}: what was offered before the hold");
+        peer.run(Duration::from_secs(36));
+        let described = if offer.is_empty() { OFFER } else { held };
+        assert_eq!(body_of(&peer.next("INVITE")), described, "{method}");
+    }
+}
+
+#[test]
 fn a_refresh_lost_with_its_flow_says_nothing_of_the_peer() {
     let (mut peer, dialog) = refreshed_by_desk("UPDATE");
     peer.run(Duration::from_secs(46));

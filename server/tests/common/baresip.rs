@@ -24,7 +24,7 @@ pub struct Account {
     pub user: &'static str,
     /// `udp`, `tcp` or `tls`.
     pub transport: &'static str,
-    /// `pcmu`, `pcma` or `g722`.
+    /// `pcmu`, `pcma`, `g722` or `opus`.
     pub codec: &'static str,
     /// The tone that it speaks with.
     pub hertz: u32,
@@ -53,18 +53,23 @@ impl Baresip {
     pub fn start(account: &Account, server: SocketAddr) -> Baresip {
         let folder = tempfile::tempdir().unwrap();
         let (listen, control, rtp) = (free_port(), free_port(), free_port());
-        let rate = if account.codec == "g722" { 16_000 } else { 8_000 };
+        // the file must have the rate of the codec
+        let rate = match account.codec {
+            "opus" => 48_000,
+            "g722" => 16_000,
+            _ => 8_000,
+        };
         std::fs::write(folder.path().join("tone.wav"), wav(account.hertz, rate)).unwrap();
         let here = folder.path().display();
         let mut config = format!(
             "poll_method epoll\nsip_listen 127.0.0.1:{listen}\nnet_interface 127.0.0.1\naudio_player aubridge,ear\n\
              audio_source aufile,{here}/tone.wav\nauplay_format s16\nausrc_format s16\nsnd_path {here}\n\
-             rtp_ports {}-{}\nctrl_tcp_listen 127.0.0.1:{control}\nmodule_path {}\n",
+             opus_stereo no\nrtp_ports {}-{}\nctrl_tcp_listen 127.0.0.1:{control}\nmodule_path {}\n",
             rtp,
             rtp.saturating_add(20),
             modules().display()
         );
-        for module in ["g711", "g722", "aufile", "aubridge", "sndfile"] {
+        for module in ["g711", "g722", "opus", "aufile", "aubridge", "sndfile"] {
             writeln!(config, "module {module}.so").unwrap();
         }
         for module in ["uuid", "account"] {
@@ -78,7 +83,7 @@ impl Baresip {
         let mode = if *answers { "auto" } else { "manual" };
         let account = format!(
             "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass=hotdesk;regint=60;\
-             audio_codecs={codec};answermode={mode}\n"
+             audio_codecs={codec}/{rate}/1;answermode={mode}\n"
         );
         std::fs::write(folder.path().join("accounts"), account).unwrap();
         std::fs::write(folder.path().join("contacts"), "").unwrap();

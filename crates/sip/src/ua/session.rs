@@ -141,6 +141,7 @@ impl UserAgent {
         let mut response = self.dialog_response(dialog, request, 200, None, None);
         self.agree_session(dialog, request, &mut response, now);
         self.respond_in_dialog(dialog, id, response, now);
+        self.send_next_offer(dialog, now);
     }
 
     /// An offer, or the wish for one, by re-INVITE or UPDATE.

@@ -9,7 +9,7 @@ use timing::{Deadline, Duration, Instant};
 
 use super::super::UserAgent;
 use super::super::exchange::{Exchange, PATIENCE, Wake};
-use super::super::leg::{Leg, NextOffer};
+use super::super::leg::{Leg, NextOffer, OutgoingOffer};
 use super::{Extensions, ServerWake};
 use crate::config::DialogId;
 use crate::dialog::DialogState;
@@ -98,6 +98,7 @@ impl UserAgent {
         }
         let terms = Session { interval, we_refresh: accepted.refresher == Refresher::Uas };
         self.start_session(dialog, Some(terms), now);
+        self.forget_refresh(dialog);
     }
 }
 
@@ -201,6 +202,17 @@ impl UserAgent {
         match terms {
             Some(terms) => self.arm_session(dialog, terms.act_after(), now),
             None => self.exchange.wakes.cancel(&Wake::Server(ServerWake::Session(dialog))),
+        }
+    }
+
+    /// The peer has been faster: a refresh of ours that waits out glare has nothing to do, and its description may
+    /// be one that the peer has just changed.
+    fn forget_refresh(&mut self, dialog: DialogId) {
+        let Some(leg) = self.legs.get_mut(&dialog) else { return };
+        let waiting =
+            |outgoing: &mut OutgoingOffer| matches!(outgoing, OutgoingOffer::Glare { is_refresh: true, .. });
+        if leg.outgoing.take_if(waiting).is_some() {
+            self.exchange.wakes.cancel(&Wake::Glare(dialog));
         }
     }
 
