@@ -57,6 +57,13 @@ pub async fn read(config: &Config, store: &dyn Store) -> anyhow::Result<Outside>
     }
     let numbering = numbering(&config.numbers);
     let numbers = &config.numbers;
+    if !trunks.is_empty() && costs_are_unbounded(numbers) {
+        tracing::warn!(
+            country_code = numbers.country_code,
+            "it is not known which numbers of this country cost more: every user may call them as often as he likes; \
+             set numbers.premium, or numbers.max_calls_per_day"
+        );
+    }
     let limits = limits(numbers.max_calls, numbers.max_calls_per_minute, numbers.max_calls_per_day);
     let permissions = store.permissions().await?;
     let plan = Plan {
@@ -102,8 +109,22 @@ fn numbering(numbers: &config::Numbers) -> Numbering {
         anonymous_prefix: numbers.anonymous_prefix.clone(),
         emergency: numbers.emergency.iter().cloned().collect::<BTreeSet<_>>(),
         mobile: patterns(&numbers.mobile),
-        premium: patterns(&numbers.premium),
+        premium: match &numbers.premium {
+            Some(set) => patterns(set),
+            None => Numbering::usual_premium(&numbers.country_code),
+        },
+        abroad: match &numbers.abroad {
+            Some(set) => patterns(set),
+            None => Numbering::usual_abroad(&numbers.country_code),
+        },
     }
+}
+
+/// Whether users may call what costs most, as often as they like: nobody has said what that is, or how often.
+fn costs_are_unbounded(numbers: &config::Numbers) -> bool {
+    let is_limited = [numbers.max_calls, numbers.max_calls_per_minute, numbers.max_calls_per_day];
+    let knows_costs = numbers.premium.is_some() || Numbering::knows_costs_of(&numbers.country_code);
+    !knows_costs && is_limited.iter().all(Option::is_none)
 }
 
 fn patterns(patterns: &[NumberPattern]) -> Vec<Pattern> {
@@ -261,7 +282,7 @@ const fn codec(name: CodecName) -> Codec {
 
 #[cfg(test)]
 mod tests {
-    use model::Role;
+    use model::{CallClass, Role};
     use store::{Memory, NewLine, NewUser, NumberEntry, TrunkEntry};
 
     use super::*;
@@ -304,6 +325,30 @@ mod tests {
             outside.plan.dids.iter().map(|(number, did)| (number.as_str(), did)).collect();
         assert_eq!(known, [("+33144500210", &rings), ("+33144500211", &rings)]);
         assert!(!outside.plan.rights_of(anna).allow(switch::Fare::Class(model::CallClass::Internal)));
+    }
+
+    #[test]
+    fn what_costs_more_is_known_by_the_country_or_said_or_bounded_or_warned_of() {
+        let numbers = |text: &str| config(&format!("[numbers]\n{text}")).numbers;
+        let class = |text: &str, dialled: &str| {
+            let numbering = numbering(&numbers(text));
+            numbering.class_of(&numbering.canonical(dialled).unwrap())
+        };
+        for (text, dialled, expected) in [
+            ("", "0899123456", CallClass::Premium),
+            ("premium = []", "0899123456", CallClass::National),
+            ("country_code = \"1\"", "+18765550123", CallClass::International),
+            ("country_code = \"1\"\nabroad = []", "+18765550123", CallClass::National),
+            ("country_code = \"1\"", "+19005550123", CallClass::Premium),
+            ("country_code = \"49\"", "+870773123456", CallClass::Premium),
+        ] {
+            assert_eq!(class(text, dialled), expected, "{text} {dialled}");
+        }
+        assert!(costs_are_unbounded(&numbers("country_code = \"49\"")));
+        for bounded in ["", "country_code = \"1\"", "country_code = \"49\"\nmax_calls_per_day = 200"] {
+            assert!(!costs_are_unbounded(&numbers(bounded)), "{bounded}");
+        }
+        assert!(!costs_are_unbounded(&numbers("country_code = \"49\"\npremium = [\"+49900\"]")));
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! From what people dial to one canonical number, on which permissions and routes decide.
 
+mod costs;
 mod format;
 mod pattern;
 
@@ -32,6 +33,8 @@ pub struct Numbering {
     pub mobile: Vec<Pattern>,
     /// Numbers that cost more, in canonical form.
     pub premium: Vec<Pattern>,
+    /// Numbers behind the own country's code that belong to other countries, in canonical form.
+    pub abroad: Vec<Pattern>,
 }
 
 /// A number of the outside, as it was meant.
@@ -62,9 +65,8 @@ const SHORTEST_E164: usize = 7;
 const LONGEST_E164: usize = 15;
 
 impl Default for Numbering {
-    /// As in much of Europe; the country is France. Satellite phones and the numbers of no country are dear.
+    /// As in much of Europe; the country is France.
     fn default() -> Self {
-        let premium = ["+870", "+881", "+882", "+883", "+979"];
         Numbering {
             country_code: "33".into(),
             international_prefix: "00".into(),
@@ -73,7 +75,8 @@ impl Default for Numbering {
             anonymous_prefix: "*31#".into(),
             emergency: BTreeSet::from(["112".to_owned()]),
             mobile: Vec::new(),
-            premium: premium.iter().map(|prefix| Pattern::prefix(prefix)).collect(),
+            premium: Numbering::usual_premium("33"),
+            abroad: Numbering::usual_abroad("33"),
         }
     }
 }
@@ -125,12 +128,12 @@ impl Numbering {
     /// The class of a canonical number.
     pub fn class_of(&self, number: &PhoneNumber) -> CallClass {
         let among = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(number.as_str()));
-        let abroad = || {
+        let has_another_code = || {
             number.as_str().strip_prefix('+').is_some_and(|digits| !digits.starts_with(&self.country_code))
         };
         if among(&self.premium) {
             CallClass::Premium
-        } else if abroad() {
+        } else if has_another_code() || among(&self.abroad) {
             CallClass::International
         } else if among(&self.mobile) {
             CallClass::Mobile

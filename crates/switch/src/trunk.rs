@@ -85,11 +85,11 @@ pub enum Identify {
     Flow,
     /// By a certificate of the peer that bears this name and that we trust.
     Certificate(String),
-    /// By its address and transport, and its port where one is given. Addresses can be forged by UDP.
+    /// By its address and transport, and by UDP its port where one is given. Addresses can be forged by UDP.
     Address {
         /// What carries the messages.
         transport: Transport,
-        /// The peer's port.
+        /// The port to which it is sent. A connection comes from any other.
         port: Option<u16>,
     },
 }
@@ -148,6 +148,7 @@ impl Trunk {
                     && source.certificate.is_some_and(|shown| shown.eq_ignore_ascii_case(name))
             }
             Identify::Address { transport, port } => {
+                let port = port.filter(|_| *transport == Transport::Udp);
                 source.transport == *transport
                     && port.is_none_or(|port| port == source.remote.port())
                     && addresses.contains(&source.remote.ip().to_canonical())
@@ -248,6 +249,7 @@ mod tests {
         };
         let by_address = trunk(Identify::Address { transport: Transport::Udp, port: Some(5060) });
         let any_port = trunk(Identify::Address { transport: Transport::Tcp, port: None });
+        let connects = trunk(Identify::Address { transport: Transport::Tcp, port: Some(5060) });
         let by_name = trunk(Identify::Certificate("sip.carrier.example".into()));
         for (trunk, source, known) in [
             (&by_address, source(Transport::Udp, "192.0.2.7:5060", None), true),
@@ -256,6 +258,8 @@ mod tests {
             (&by_address, source(Transport::Tcp, "192.0.2.7:5060", None), false),
             (&by_address, source(Transport::Udp, "192.0.2.8:5060", None), false),
             (&any_port, source(Transport::Tcp, "192.0.2.7:40000", None), true),
+            (&connects, source(Transport::Tcp, "192.0.2.7:40000", None), true),
+            (&connects, source(Transport::Tcp, "192.0.2.8:5060", None), false),
             (&any_port, source(Transport::Tls, "192.0.2.7:40000", Some("sip.carrier.example")), false),
             (&by_name, source(Transport::Tls, "198.51.100.1:40000", Some("SIP.carrier.example")), true),
             (&by_name, source(Transport::Tls, "192.0.2.7:5061", None), false),

@@ -25,8 +25,10 @@ pub struct Numbers {
     pub emergency: Vec<String>,
     /// Mobile phones of the own country.
     pub mobile: Vec<NumberPattern>,
-    /// Numbers that cost more.
-    pub premium: Vec<NumberPattern>,
+    /// Numbers that cost more; without them those that are known to do so in the country.
+    pub premium: Option<Vec<NumberPattern>>,
+    /// Numbers behind the own country's code that belong to others; without them those that are known to.
+    pub abroad: Option<Vec<NumberPattern>>,
     /// What a user may call of whom the store says nothing else.
     pub permissions: Vec<CallClass>,
     /// Calls to the outside that one user may have at once.
@@ -262,7 +264,6 @@ pub enum Ringing {
 impl Default for Numbers {
     fn default() -> Self {
         let numbering = switch::Numbering::default();
-        let premium = ["+870", "+881", "+882", "+883", "+979"];
         Numbers {
             country_code: numbering.country_code,
             international_prefix: numbering.international_prefix,
@@ -271,7 +272,8 @@ impl Default for Numbers {
             anonymous_prefix: numbering.anonymous_prefix,
             emergency: numbering.emergency.into_iter().collect(),
             mobile: Vec::new(),
-            premium: premium.map(|prefix| NumberPattern(Pattern::prefix(prefix))).into(),
+            premium: None,
+            abroad: None,
             permissions: vec![CallClass::Internal, CallClass::National, CallClass::Mobile],
             max_calls: None,
             max_calls_per_minute: None,
