@@ -83,6 +83,31 @@ async fn two_of_them_hear_each_other_and_the_keys_that_are_pressed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn keys_reach_and_leave_a_phone_that_speaks_opus() {
+    let (_dir, _server, sip) = started().await;
+    let udp = sip.udp[0];
+    let opus = Account { codec: "opus", answers: true, ..Account::of("1001", 440) };
+    let alice = Baresip::registered(&opus, udp);
+    let bruno = Baresip::registered(&Account { answers: true, ..Account::of("1002", 620) }, udp);
+    for (times, (caller, number, hears)) in (1..).zip([(&alice, "1002", 620), (&bruno, "1001", 440)]) {
+        caller.command("dial", &format!("sip:{number}@{udp}"));
+        for phone in [&alice, &bruno] {
+            phone.tells("CALL_ESTABLISHED", times);
+        }
+        listen_for_a_while();
+        for (presses, is_told) in [(&alice, &bruno), (&bruno, &alice)] {
+            presses.command("sndcode", "5");
+            is_told.tells("CALL_DTMF_START", times);
+            listen_for_a_while();
+        }
+        assert_tone(caller.hang_up(), hears);
+    }
+    for phone in [&alice, &bruno] {
+        assert_eq!(phone.told().matches("CALL_DTMF_START").count(), 2, "each key once: {}", phone.told());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn codecs_that_differ_are_no_hindrance() {
     let (_dir, _server, sip) = started().await;
     let udp = sip.udp[0];

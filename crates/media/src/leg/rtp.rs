@@ -182,7 +182,7 @@ impl Leg for RtpLeg {
     }
 
     fn takes_keys(&self) -> bool {
-        self.keys == Keys::Signalling || self.payload_type(Content::Events(self.clock_rate())).is_some()
+        self.keys == Keys::Signalling || self.events_sent().is_some()
     }
 
     fn press(&mut self, event: u8, held: Duration, now: Instant) {
@@ -259,6 +259,14 @@ impl RtpLeg {
         self.settled().map_or(8000, |settled| settled.agreed.codec.clock_rate())
     }
 
+    /// The payload type of events towards the peer, and their clock.
+    fn events_sent(&self) -> Option<(u8, u32)> {
+        self.sends.iter().find_map(|payload| match payload.usage {
+            Content::Events(rate) => Some((payload.number, rate)),
+            Content::Audio(_) => None,
+        })
+    }
+
     fn payload_type(&self, content: Content) -> Option<u8> {
         self.sends.iter().find(|payload| payload.usage == content).map(|payload| payload.number)
     }
@@ -326,12 +334,12 @@ impl RtpLeg {
 
     /// Sends the packet of a key that is due.
     fn dial(&mut self, now: Instant) {
-        let clock_rate = self.clock_rate();
-        let Some(payload_type) = self.payload_type(Content::Events(clock_rate)).filter(|_| self.hears())
-        else {
+        let Some((payload_type, events_rate)) = self.events_sent().filter(|_| self.hears()) else {
             return self.keypad.clear();
         };
-        let Some(tone) = self.keypad.poll(clock_rate, now) else { return };
+        let Some(tone) = self.keypad.poll(events_rate, now) else { return };
+        // the timestamps are those of the whole stream, whatever the length of an event is counted in
+        let clock_rate = self.clock_rate();
         let splice = &mut self.outgoing.splice;
         let timestamp = match tone.first {
             true => splice.begin_event(clock_rate, now),

@@ -55,14 +55,25 @@ impl Payloads {
     /// What to use with `codec`: its own payload type, and that of the events on its clock, with which they share
     /// their timestamps (RFC 4733 §2.1).
     ///
-    /// Chromium beside Opus takes the lowest event clock on offer and then miscounts its length, so that only
-    /// the codec's own clock is ever answered.
+    /// Chromium beside Opus takes the lowest event clock on offer and then miscounts its length, so that a browser
+    /// is answered with the codec's own clock alone.
     pub(crate) fn with(&self, codec: Codec) -> Vec<Payload> {
         let first = |usage| self.0.iter().find(|payload| payload.usage == usage).copied();
         [first(Content::Audio(codec)), first(Content::Events(codec.clock_rate()))]
             .into_iter()
             .flatten()
             .collect()
+    }
+
+    /// The same for a peer that speaks plain RTP: many a phone with Opus has events on a clock of 8 kHz alone, and
+    /// its keys are to be heard all the same.
+    pub(crate) fn with_any_events(&self, codec: Codec) -> Vec<Payload> {
+        let mut payloads = self.with(codec);
+        let is_event = |payload: &&Payload| matches!(payload.usage, Content::Events(_));
+        if !payloads.iter().any(|payload| is_event(&payload)) {
+            payloads.extend(self.0.iter().find(is_event));
+        }
+        payloads
     }
 }
 

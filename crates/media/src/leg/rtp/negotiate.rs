@@ -183,7 +183,7 @@ impl RtpLeg {
         }
         let first = is_first.then(|| Box::new(offered.clone()));
         let (payloads, direction) = (offered.payloads.clone(), offered.direction);
-        let sends = audio.payloads.with(codec);
+        let sends = audio.payloads.with_any_events(codec);
         let wanted = |payload: &Payload| sends.iter().any(|sent| sent.usage == payload.usage);
         let mut receives: Vec<Payload> = payloads.iter().copied().filter(wanted).collect();
         // some send by their own numbers instead of those we offered
@@ -239,7 +239,7 @@ impl RtpLeg {
         if protection != before {
             self.protect(fresh, protection);
         }
-        self.sends = audio.payloads.with(codec);
+        self.sends = audio.payloads.with_any_events(codec);
         self.receives.clone_from(&self.sends);
         self.mux = audio.mux;
         let agreed = self.settle(audio, codec, protection, Direction::SendRecv, now);

@@ -37,7 +37,7 @@ fn address(text: &str) -> Option<SocketAddr> {
 fn answered(sdp: &str, secure: Sdes, codec: Codec) -> String {
     let audio = find(sdp, secure).expect("an offer");
     let origin = Origin { id: 5, version: 1, address: address("203.0.113.7:20000").expect("an address") };
-    let payloads = audio.payloads.with(codec);
+    let payloads = audio.payloads.with_any_events(codec);
     let crypto = &audio.crypto[..audio.crypto.len().min(1)];
     let stream = PlainStream {
         origin: &origin,
@@ -78,7 +78,10 @@ fn an_answer_has_one_codec_with_its_events_and_nothing_that_was_not_offered() {
     assert!(sipp.contains("m=audio 20000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n"), "{sipp}");
     assert!(!sipp.contains("telephone-event"), "{sipp}");
     let opus = answered(BARESIP, Never, Codec::Opus);
-    assert!(opus.contains("RTP/AVP 96\r\n") && !opus.contains("mux"), "events of another clock: {opus}");
+    assert!(opus.contains("RTP/AVP 96 101\r\n") && !opus.contains("mux"), "events of another clock: {opus}");
+    let with_both = BARESIP.replace("a=rtcp:", "a=rtpmap:102 telephone-event/48000\r\na=rtcp:");
+    let with_both = answered(&with_both.replace(" 101\r\n", " 101 102\r\n"), Never, Codec::Opus);
+    assert!(with_both.contains("RTP/AVP 96 102\r\n"), "the codec's own clock comes first: {with_both}");
 }
 
 #[test]
