@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
-use sipx_sip::message::{Message, Method, Request, Response};
+use sipx_sip::message::{Method, Request, Response};
 #[cfg(feature = "server")]
 use sipx_sip::transaction::ServerState;
 use sipx_sip::transaction::{ClientState, Output, Reliability, Timer, TuEvent};
