@@ -19,7 +19,7 @@ use crate::http::{self, Site};
 use crate::limits;
 use crate::outside::{self, Outside};
 use crate::shutdown::{self, Ending, Shutdown};
-use crate::signalling::{self, EchoTests, House, Kept, Listening, Signalling};
+use crate::signalling::{self, EchoTests, House, Kept, Listening, Names, Signalling};
 use crate::storage::{self, Storage};
 use crate::tls::Tls;
 
@@ -122,8 +122,10 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let (signalling, cti, echo_tests) =
         engines::start(&config, store.clone(), kept.clone(), nonce_secret, plan, clock, &shutdown).await?;
     let (sip, ports) = signalling::listen(&config, tls.as_ref(), &signalling, &callers, clock, &shutdown)?;
+    let names = Names { advertise: config.sip.advertise.clone(), listening: sip.clone() };
     outside::connect(connections, |dns| House {
         ports: ports.clone(),
+        names: names.clone(),
         dns,
         signalling: signalling.clone(),
         clock,

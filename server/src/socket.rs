@@ -76,7 +76,7 @@ pub async fn carry<W>(
                 heard_at = Instant::now();
                 let incoming = match incoming {
                     Some(Ok(message)) => {
-                        pace.take(&message, heard_at);
+                        pace.take(1, length(&message), heard_at);
                         message
                     }
                     Some(Err(error)) => match close_code(error) {
@@ -133,8 +133,8 @@ fn close_code(error: axum::Error) -> Option<(u16, &'static str)> {
 }
 
 /// How fast a peer's messages are read: 200 at once and then 50 a second, and 256 KiB a second. A page needs a tenth
-/// of that; one that sends more waits, and takes no turns from others.
-struct Pace {
+/// of that, and so does a phone that registers; one that sends more waits, and takes no turns from others.
+pub struct Pace {
     messages: Bucket,
     bytes: Bucket,
 }
@@ -147,7 +147,8 @@ struct Bucket {
 }
 
 impl Pace {
-    fn new(now: Instant) -> Pace {
+    /// For a peer that has sent nothing yet.
+    pub fn new(now: Instant) -> Pace {
         let bucket = |per_second, holds| Bucket { per_second, holds, empty_at: now };
         Pace {
             messages: bucket(50.0, Duration::from_secs(4)),
@@ -155,17 +156,14 @@ impl Pace {
         }
     }
 
-    fn take(&mut self, message: &Message, now: Instant) {
-        let length = match message {
-            Message::Text(text) => text.len(),
-            Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
-            Message::Close(_) => 0,
-        };
-        self.messages.pour(1.0, now);
-        self.bytes.pour(length as f64, now);
+    /// So many messages and bytes have been read.
+    pub fn take(&mut self, messages: usize, bytes: usize, now: Instant) {
+        self.messages.pour(messages as f64, now);
+        self.bytes.pour(bytes as f64, now);
     }
 
-    fn ready_at(&self) -> Instant {
+    /// When to read on.
+    pub fn ready_at(&self) -> Instant {
         self.messages.ready_at().max(self.bytes.ready_at())
     }
 }
@@ -178,6 +176,14 @@ impl Bucket {
     /// When there is room again.
     fn ready_at(&self) -> Instant {
         self.empty_at.checked_sub(self.holds).unwrap_or(self.empty_at)
+    }
+}
+
+fn length(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        Message::Close(_) => 0,
     }
 }
 
@@ -203,7 +209,7 @@ mod tests {
         let mut read = 0;
         let mut now = begin;
         while now < begin + Duration::from_secs(60) {
-            pace.take(&Message::Binary(vec![0; length].into()), now);
+            pace.take(1, length, now);
             read += 1;
             now = now.max(pace.ready_at());
         }
@@ -224,7 +230,7 @@ mod tests {
             let now = begin + Duration::from_secs(later);
             for _ in 0..200 {
                 assert!(pace.ready_at() <= now);
-                pace.take(&Message::Ping(Default::default()), now);
+                pace.take(1, 0, now);
             }
         }
     }

@@ -4,15 +4,17 @@
 
 mod common;
 
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::peer::{Peer, Sound, Wire};
 use common::{Server, demo, folder};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
 use server::config::Config;
 use server::signalling::Listening;
+use sip::Transport;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
@@ -192,7 +194,13 @@ async fn who_does_not_read_is_closed_and_harms_nobody() {
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut deaf = socket.connect(sip.tcp[0]).await.unwrap();
     let talking = tokio::spawn(async move {
-        let portion: String = (0..100).map(|number| request("OPTIONS", number)).collect();
+        // answers as long as the questions, for a stranger's are read slowly
+        let hops: String = (0..9)
+            .map(|hop| format!("Via: SIP/2.0/TCP h{hop};branch=z9hG4bK{}\r\n", "x".repeat(6_000)))
+            .collect();
+        let question =
+            |number| request("OPTIONS", number).replace("Max-Forwards", &format!("{hops}Max-Forwards"));
+        let portion: String = (0..100).map(question).collect();
         while deaf.write_all(portion.as_bytes()).await.is_ok() {}
     });
     let mut other = TcpStream::connect(sip.tcp[0]).await.unwrap();
@@ -203,6 +211,26 @@ async fn who_does_not_read_is_closed_and_harms_nobody() {
         assert!(asked_at.elapsed() < Duration::from_secs(1), "{:?}", asked_at.elapsed());
         assert!(began.elapsed() < PATIENCE, "it is never closed");
     }
+}
+
+#[tokio::test]
+async fn a_stranger_by_tcp_is_read_at_its_pace_and_harms_nobody() {
+    let (_dir, _server, sip) = started(|_| ()).await;
+    let (mut reader, mut writer) = TcpStream::connect(sip.tcp[0]).await.unwrap().into_split();
+    let began = Instant::now();
+    let questions: String = (0..350).map(|number| request("OPTIONS", number)).collect();
+    let writing = tokio::spawn(async move { writer.write_all(questions.as_bytes()).await.map(|()| writer) });
+    for number in 0..350 {
+        let told = response(&mut reader).await;
+        assert!(told.contains(&format!("Call-ID: {number}\r\n")), "{told}");
+    }
+    // 200 at once, and 50 a second then; what was read together is answered together
+    assert!(began.elapsed() > Duration::from_millis(2_000), "{:?}", began.elapsed());
+    let _open = writing.await.unwrap().unwrap();
+    let asked_at = Instant::now();
+    let mut other = TcpStream::connect(sip.tcp[0]).await.unwrap();
+    assert!(asked(&mut other, &request("OPTIONS", 1)).await.starts_with("SIP/2.0 200"));
+    assert!(asked_at.elapsed() < Duration::from_secs(1), "{:?}", asked_at.elapsed());
 }
 
 #[tokio::test]
@@ -267,4 +295,33 @@ async fn a_nat_is_kept_open_by_stun_and_empty_datagrams() {
     let mut buffer = [0; 2_000];
     let length = timeout(PATIENCE, socket.recv(&mut buffer)).await.unwrap().unwrap();
     assert!(buffer[..length].starts_with(b"SIP/2.0 200"), "the first thing said is the answer to OPTIONS");
+}
+
+#[tokio::test]
+async fn a_phone_by_ipv6_registers_and_hears_itself() {
+    let anywhere = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+    let socket = UdpSocket::bind(anywhere).await.expect("this test needs an IPv6 loopback address (::1)");
+    let (_dir, server, sip) = started(|config| {
+        (config.sip.udp, config.sip.tcp) = (Some(vec![anywhere]), Some(vec![anywhere]));
+        config.media.addresses = vec![Ipv6Addr::LOCALHOST.into()];
+        let first = common::tools::free_port();
+        config.media.rtp_ports = format!("{first}-{}", first.saturating_add(99)).parse().unwrap();
+    })
+    .await;
+    let local = socket.local_addr().unwrap();
+    let by_udp = Peer::new(Wire::Udp(socket, sip.udp[0]), Transport::Udp, local, sip.udp[0]);
+    let stream = TcpStream::connect(sip.tcp[0]).await.unwrap();
+    let local = stream.local_addr().unwrap();
+    let by_tcp = Peer::new(Wire::stream(stream), Transport::Tcp, local, sip.tcp[0]);
+    for (mut phone, name) in [(by_udp, "1002"), (by_tcp, "1003")] {
+        let sound = Sound::at(Ipv6Addr::LOCALHOST.into()).await;
+        let call = phone.register_and_call((name, "hotdesk"), "*55", &sound).await;
+        let there = phone.answered(call).await;
+        assert!(there.is_ipv6(), "{there}");
+        let (heard, ()) = tokio::join!(sound.tone_heard(there), phone.run_for(Duration::from_millis(1_900)));
+        assert!(heard > 0.9, "{name} hears {heard} of its tone");
+        phone.hang_up(call);
+        phone.run_for(Duration::from_millis(200)).await;
+    }
+    assert!(server.running.stop().await, "nothing is left");
 }

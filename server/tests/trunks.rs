@@ -182,6 +182,36 @@ async fn a_peer_by_tcp_is_connected_and_connected_again() {
     }
 }
 
+#[tokio::test]
+async fn by_tcp_we_are_called_as_advertised_with_the_port_where_we_listen() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let settings = trunk("behind nat", port, "transport = \"tcp\"");
+    let (_dir, server) = started(&settings, |config| config.sip.advertise = Some("203.0.113.7".into())).await;
+    let (mut stream, ..) = accepted(&listener).await;
+    let mut told = vec![0; 4_096];
+    let length =
+        timeout(PATIENCE, tokio::io::AsyncReadExt::read(&mut stream, &mut told)).await.unwrap().unwrap();
+    let told = String::from_utf8_lossy(&told[..length]).into_owned();
+    let ours = format!("203.0.113.7:{}", server.running.sip.tcp[0].port());
+    assert!(told.starts_with("OPTIONS ") && told.contains(&format!("Via: SIP/2.0/TCP {ours};")), "{told}");
+}
+
+#[tokio::test]
+async fn a_peer_by_tcp_is_known_by_its_address_from_whatever_port_it_connects() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let settings = trunk("by address", port, "transport = \"tcp\"\nidentify = \"address\"") + ECHO;
+    let (_dir, server) = started(&settings, |_| ()).await;
+    let (stream, local, remote) = accepted(&listener).await;
+    let mut line = Peer::new(Wire::stream(stream), Transport::Tcp, local, remote);
+    line.run_for(Duration::from_millis(300)).await;
+    let remote = server.running.sip.tcp[0];
+    let stream = TcpStream::connect(remote).await.unwrap();
+    let local = stream.local_addr().unwrap();
+    hears_itself(&mut Peer::new(Wire::stream(stream), Transport::Tcp, local, remote)).await;
+}
+
 /// Who certifies, and certificates of it.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,

@@ -10,10 +10,10 @@ use sip::transport::{DatagramLimits, Datagrams, Framer, Patience};
 use sip::{FlowEnds, Transport};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
+use super::flows::Outbox;
 use super::outgoing::Callers;
 use super::run::{Signalling, Wish};
 use super::stream;
@@ -22,7 +22,6 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::accept::{Door, Limits, Place};
 use crate::shutdown::Shutdown;
-use crate::socket::OUTBOX;
 use crate::tls::Tls;
 
 /// Connections that may wait to be taken in.
@@ -69,6 +68,34 @@ pub struct Listening {
     pub tcp: Vec<SocketAddr>,
     /// TLS connections.
     pub tls: Vec<SocketAddr>,
+}
+
+/// How we name ourselves on connections that we make.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// What peers are told instead of the machine's own address.
+    pub advertise: Option<String>,
+    /// Where they can connect to us.
+    pub listening: Listening,
+}
+
+impl Names {
+    /// `host:port` for a connection from `local`: as advertised, with the port where we listen for others by the same
+    /// transport; or our end of this very connection, by which the peer finds it again (RFC 5923 §2).
+    pub(super) fn on(&self, transport: Transport, local: SocketAddr) -> String {
+        let listening = match transport {
+            Transport::Tcp => &self.listening.tcp[..],
+            Transport::Tls => &self.listening.tls,
+            Transport::Udp | Transport::Ws | Transport::Wss => return local.to_string(),
+        };
+        if self.advertise.is_none() {
+            return local.to_string();
+        }
+        let of_its_family = listening.iter().find(|address| address.is_ipv4() == local.is_ipv4());
+        let port = of_its_family.or(listening.first()).map_or(local.port(), SocketAddr::port);
+        let ours = Local { listen: SocketAddr::new(local.ip(), port), advertise: self.advertise.clone() };
+        ours.towards(local)
+    }
 }
 
 /// Opens sockets for trunks alone: for peers to whom we speak first, and who cannot share a socket with others at
@@ -305,9 +332,8 @@ impl Entrance {
         certificate: Option<String>,
     ) {
         let flow = self.signalling.new_flow();
-        let (outbox, frames) = mpsc::channel(OUTBOX);
+        let (outbox, frames, known) = Outbox::of_a_visitor();
         let ends = FlowEnds { local: self.local.towards(remote), remote };
-        let outbox = outbox.into();
         let opened = Wish::StrangerOpened {
             flow,
             transport,
@@ -321,6 +347,7 @@ impl Entrance {
             return;
         }
         let framer = Framer::new(self.limits.patience, self.clock.now());
+        let frames = (frames, Some(known));
         stream::carry(stream, flow, frames, &self.signalling, framer, self.limits.write, self.clock).await;
     }
 }
@@ -352,5 +379,23 @@ mod tests {
         assert_eq!(towards("0.0.0.0:5070", None), "127.0.0.1:5070");
         assert_eq!(towards("0.0.0.0:5060", Some("sip.example.org")), "sip.example.org:5060");
         assert_eq!(towards("0.0.0.0:5060", Some("2001:db8::1")), "[2001:db8::1]:5060");
+    }
+
+    #[test]
+    fn on_connections_that_we_make_we_are_called_as_advertised() {
+        let on = |advertise: Option<&str>, tcp: &[&str], transport, local: &str| {
+            let tcp = tcp.iter().map(|address| address.parse().unwrap()).collect();
+            let listening = Listening { tcp, ..Listening::default() };
+            let names = Names { advertise: advertise.map(str::to_owned), listening };
+            names.on(transport, local.parse().unwrap())
+        };
+        let (tcp, local) = (["[::]:5070", "0.0.0.0:5060"], "10.0.0.2:41000");
+        assert_eq!(on(None, &tcp, Transport::Tcp, local), local);
+        assert_eq!(on(Some("203.0.113.7"), &tcp, Transport::Tcp, local), "203.0.113.7:5060");
+        assert_eq!(on(Some("sip.example.org"), &tcp, Transport::Tcp, "[::1]:41000"), "sip.example.org:5070");
+        assert_eq!(on(Some("2001:db8::1"), &tcp[..1], Transport::Tcp, local), "[2001:db8::1]:5070");
+        assert_eq!(on(Some("203.0.113.7"), &[], Transport::Tcp, local), "203.0.113.7:41000");
+        assert_eq!(on(Some("203.0.113.7"), &tcp, Transport::Tls, local), "203.0.113.7:41000");
+        assert_eq!(on(Some("203.0.113.7"), &tcp, Transport::Wss, local), local);
     }
 }

@@ -15,7 +15,7 @@ mod udp;
 
 pub use echo::{EchoTests, close_echo, echo_figures, open_echo};
 pub use flows::Outbox;
-pub use listen::{Listening, OwnPorts, SipLimits, UdpPorts, listen};
+pub use listen::{Listening, Names, OwnPorts, SipLimits, UdpPorts, listen};
 pub use outgoing::{Callers, Connection, Dns, House, SystemDns, Trust, keep as keep_trunk};
 pub use records::{Kept, NotStored, Records, keep as keep_records};
 pub use run::{Setup, Signalling, Wish, spawn};

@@ -18,7 +18,7 @@ pub use dns::SystemDns;
 pub use resolve::Dns;
 pub use tls::{Callers, Trust};
 
-use super::listen::UdpPorts;
+use super::listen::{Names, UdpPorts};
 use super::run::{Signalling, Wish};
 use crate::auth::random_bytes;
 use crate::clock::Clock;
@@ -59,6 +59,8 @@ pub struct Connection {
 pub struct House {
     /// Our sockets of SIP over UDP.
     pub ports: UdpPorts,
+    /// How we name ourselves on connections.
+    pub names: Names,
     /// Where names are looked up.
     pub dns: Arc<dyn Dns>,
     /// The way to the switch.

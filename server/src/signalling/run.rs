@@ -239,14 +239,17 @@ impl Outlets {
                 switch.open_trunk(trunk, flow, transport, ends, now);
             }
             Wish::TrunkAddresses { trunk, addresses } => switch.set_trunk_addresses(trunk, addresses, now),
-            Wish::StrangerOpened { flow, transport, ends, certificate, source, uninvited, outbox } => {
+            Wish::StrangerOpened { flow, transport, ends, certificate, source, uninvited, mut outbox } => {
                 tracing::debug!(
                     flow = flow.0,
                     transport = transport.via_token(),
                     "SIP flow of a stranger opened"
                 );
-                self.flows.insert(flow, outbox);
                 switch.open_stranger(flow, transport, ends, certificate.as_deref(), now);
+                if switch.knows(flow) {
+                    outbox.is_of_a_trunk();
+                }
+                self.flows.insert(flow, outbox);
                 if let Some(source) = source {
                     switch.set_source(flow, source);
                 }

@@ -1,11 +1,14 @@
 //! The other end of a trunk: a user agent of ours on a real socket, and plain RTP with a tone.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use sip::transport::{Framer, Patience, Piece};
-use sip::{DialogId, Event, FlowEnds, FlowId, OutboundInvite, Owner, Transport, UserAgent};
+use sip::{
+    Credentials, DialogId, Event, FlowEnds, FlowId, OutboundInvite, OutboundRegister, Owner, Transport,
+    UserAgent,
+};
 use timing::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::UdpSocket;
@@ -70,6 +73,44 @@ impl Peer {
             to_user: number.into(),
             to_host: "127.0.0.1".into(),
             sdp: sound.description(),
+            ..OutboundInvite::default()
+        };
+        self.agent.invite(invite, self.now())
+    }
+
+    /// Registers as a phone with this name and password, and calls a number as that phone.
+    pub async fn register_and_call(
+        &mut self,
+        (user, password): (&str, &str),
+        number: &str,
+        sound: &Sound,
+    ) -> DialogId {
+        let host = "desk.test".to_owned();
+        let (user, password) = (user.to_owned(), password.to_owned());
+        let credentials = Some(Credentials { user: user.clone(), password, realm: None });
+        let register = OutboundRegister {
+            flow: FLOW,
+            user: user.clone(),
+            domain: host.clone(),
+            expires: 600,
+            credentials: credentials.clone(),
+            ..OutboundRegister::default()
+        };
+        let now = self.now();
+        self.agent.register(register, now);
+        self.until(|events| {
+            events.iter().any(|event| matches!(event, Event::Registered { .. })).then_some(())
+        })
+        .await;
+        let invite = OutboundInvite {
+            flow: FLOW,
+            target: format!("sip:{number}@{host}"),
+            from_user: user,
+            from_host: host.clone(),
+            to_user: number.into(),
+            to_host: host,
+            sdp: sound.description(),
+            credentials,
             ..OutboundInvite::default()
         };
         self.agent.invite(invite, self.now())
@@ -181,11 +222,10 @@ fn seed(local: SocketAddr, remote: SocketAddr) -> [u8; 32] {
 
 /// The address that a session description names.
 pub fn sound_address(sdp: &str) -> SocketAddr {
-    let after = |prefix: &str| {
-        let rest = sdp.lines().find_map(|line| line.trim().strip_prefix(prefix)).expect(prefix);
-        rest.split(' ').next().unwrap().to_owned()
-    };
-    format!("{}:{}", after("c=IN IP4 "), after("m=audio ")).parse().unwrap()
+    let after = |prefix: &str| sdp.lines().find_map(|line| line.trim().strip_prefix(prefix)).expect(prefix);
+    let port = after("m=audio ").split(' ').next().unwrap();
+    let (_family, ip) = after("c=IN IP").split_once(' ').unwrap();
+    SocketAddr::new(ip.parse().unwrap(), port.parse().unwrap())
 }
 
 /// Plain RTP in G.711 µ-law.
@@ -199,13 +239,18 @@ const TONE: f64 = 440.0;
 
 impl Sound {
     pub async fn new() -> Sound {
-        Sound { socket: UdpSocket::bind("127.0.0.1:0").await.unwrap() }
+        Sound::at(Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    pub async fn at(ip: IpAddr) -> Sound {
+        Sound { socket: UdpSocket::bind((ip, 0)).await.unwrap() }
     }
 
     pub fn description(&self) -> String {
-        let port = self.socket.local_addr().unwrap().port();
+        let local = self.socket.local_addr().unwrap();
+        let (ip, port, family) = (local.ip(), local.port(), if local.is_ipv4() { 4 } else { 6 });
         format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n\
+            "v=0\r\no=- 1 1 IN IP{family} {ip}\r\ns=-\r\nc=IN IP{family} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 0 101\r\n\
              a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=ptime:20\r\na=sendrecv\r\n"
         )
     }

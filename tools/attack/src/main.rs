@@ -31,6 +31,9 @@ struct Arguments {
     /// Callers who vanish after their INVITE
     #[arg(long, default_value_t = Effort::usual().vanishing)]
     vanishing: u64,
+    /// Big INVITEs of strangers by each connection
+    #[arg(long, default_value_t = Effort::usual().big)]
+    big: u64,
     /// Connections that are reset at each step of a call
     #[arg(long, default_value_t = Effort::usual().resets_per_step)]
     resets: u32,
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         seed: arguments.seed,
         corpus: arguments.corpus,
         vanishing: arguments.vanishing,
+        big: arguments.big,
         resets_per_step: arguments.resets,
         rounds: arguments.rounds,
         ..Effort::usual()

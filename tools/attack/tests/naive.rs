@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use attack::attacks::{self, Effort, fraud, guesses, mutants, resets, vanish};
+use attack::attacks::{self, Effort, big, fraud, guesses, mutants, resets, vanish};
 use attack::call::EchoCall;
 use attack::naive;
 use attack::phone::Phone;
@@ -15,6 +15,7 @@ fn little() -> Effort {
     Effort {
         mutants: 1_000,
         vanishing: 200,
+        big: 4,
         resets_per_step: 3,
         rounds: 20,
         seed: 1,
@@ -45,6 +46,8 @@ fn a_server_that_forgets_nothing_is_found_out() {
     let mut report = Report::default();
     vanish::run(&mut target, &mut prober, &little(), &mut report).unwrap();
     found(&report, &["vanishing callers: memory stays"]);
+    big::run(&mut target, &mut prober, &little(), &mut report).unwrap();
+    found(&report, &["big strangers: memory stays"]);
     resets::run(&mut target, &mut prober, &little(), &mut report).unwrap();
     found(&report, &["resets: calls can be made"]);
     attacks::nothing_is_left(&target, &little(), &mut report);

@@ -1,4 +1,4 @@
-//! `tools/attack` against the server: broken messages, vanished callers, resets, fraud, guesses.
+//! `tools/attack` against the server: broken messages, vanished callers, big strangers, resets, fraud, guesses.
 
 use std::path::Path;
 

@@ -14,11 +14,11 @@ use tokio_rustls::TlsConnector;
 use super::resolve::Target;
 use super::{Connection, House, websocket};
 use crate::auth::random_bytes;
-use crate::signalling::flows::Outbox;
+use crate::signalling::flows::{Outbox, TRUNK_OUTBOX};
 use crate::signalling::run::Wish;
 use crate::signalling::stream;
 use crate::signalling::udp::{UdpPeer, UdpPort};
-use crate::socket::{OUTBOX, Outgoing};
+use crate::socket::Outgoing;
 
 /// How long a server may take for the handshakes of TCP, TLS and WebSocket, each.
 pub(super) const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -50,29 +50,28 @@ pub(super) async fn carry(
     match target.transport {
         Transport::Udp => way.by_udp(target.address).await,
         Transport::Tcp => {
-            let (stream, ends) = connect(target.address).await?;
+            let (stream, ends) = connect(target, house).await?;
             way.by_stream(stream, ends).await
         }
         Transport::Tls => {
-            let (stream, ends) = connect(target.address).await?;
+            let (stream, ends) = connect(target, house).await?;
             way.by_stream(secure(connection, stream).await?, ends).await
         }
         Transport::Ws => {
-            let (stream, ends) = connect(target.address).await?;
+            let (stream, ends) = connect(target, house).await?;
             websocket::carry(&way, stream, ends).await
         }
         Transport::Wss => {
-            let (stream, ends) = connect(target.address).await?;
+            let (stream, ends) = connect(target, house).await?;
             websocket::carry(&way, secure(connection, stream).await?, ends).await
         }
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<(TcpStream, FlowEnds)> {
+async fn connect(Target { address, transport }: Target, house: &House) -> io::Result<(TcpStream, FlowEnds)> {
     let stream = timeout(HANDSHAKE, TcpStream::connect(address)).await??;
     stream.set_nodelay(true)?;
-    // our end of this very connection, so that the peer finds it again by our `Contact` (RFC 5923 §2)
-    let ends = FlowEnds { local: stream.local_addr()?.to_string(), remote: address };
+    let ends = FlowEnds { local: house.names.on(transport, stream.local_addr()?), remote: address };
     Ok((stream, ends))
 }
 
@@ -81,7 +80,7 @@ async fn secure(
     connection: &Connection,
     stream: TcpStream,
 ) -> io::Result<tokio_rustls::client::TlsStream<TcpStream>> {
-    let connector = TlsConnector::from(connection.trust.config.clone());
+    let connector = TlsConnector::from(connection.trust.config());
     timeout(HANDSHAKE, connector.connect(connection.trust.name.clone(), stream)).await?
 }
 
@@ -102,12 +101,12 @@ impl Way<'_> {
     async fn by_stream(&self, stream: impl AsyncRead + AsyncWrite, ends: FlowEnds) -> io::Result<()> {
         let House { signalling, clock, .. } = self.house;
         let flow = signalling.new_flow();
-        let (outbox, frames) = mpsc::channel(OUTBOX);
+        let (outbox, frames) = mpsc::channel(TRUNK_OUTBOX);
         let weak = outbox.downgrade();
         self.open(flow, ends, outbox.into()).await;
         let _guard = self.house.shutdown.guard();
         let framer = Framer::to_a_peer(Patience::default(), clock.now());
-        let carried = stream::carry(stream, flow, frames, signalling, framer, WRITE_TIME, *clock);
+        let carried = stream::carry(stream, flow, (frames, None), signalling, framer, WRITE_TIME, *clock);
         tokio::select! {
             () = carried => Ok(()),
             () = self.every_so_often(|| match weak.upgrade() {

@@ -1,9 +1,12 @@
 //! Whom we trust: the servers of trunks that we connect to, and the peers of trunks that connect to us.
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, bail};
+use arc_swap::ArcSwap;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
@@ -18,8 +21,16 @@ use webpki::EndEntityCert;
 pub struct Trust {
     /// The name that it must bear (RFC 5922 §7.3): the domain that we mean, whatever DNS says of its servers.
     pub name: ServerName<'static>,
-    /// With what we connect.
-    pub config: Arc<ClientConfig>,
+    files: Files,
+    /// What the files said when they could last be used.
+    config: Arc<ArcSwap<ClientConfig>>,
+}
+
+/// Where certificates are.
+#[derive(Clone, Debug)]
+struct Files {
+    ca: Option<PathBuf>,
+    own: Option<(PathBuf, PathBuf)>,
 }
 
 impl Trust {
@@ -28,24 +39,46 @@ impl Trust {
     /// # Errors
     /// If the name or a file is of no use.
     pub fn new(name: &str, ca: Option<&Path>, own: Option<(&Path, &Path)>) -> anyhow::Result<Trust> {
-        let roots = match ca {
+        let own = own.map(|(cert, key)| (cert.to_owned(), key.to_owned()));
+        let files = Files { ca: ca.map(Path::to_owned), own };
+        let config = Arc::new(ArcSwap::from_pointee(files.read()?));
+        let name =
+            ServerName::try_from(name.to_owned()).with_context(|| format!("{name:?} is no host name"))?;
+        Ok(Trust { name, files, config })
+    }
+
+    /// With what we connect, by what the files say now. Files that cannot be used leave the old ones in place.
+    pub fn config(&self) -> Arc<ClientConfig> {
+        match self.files.read() {
+            Ok(config) => self.config.store(Arc::new(config)),
+            Err(error) => {
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the new TLS files of a trunk are of no use; the old ones stay"
+                );
+            }
+        }
+        self.config.load_full()
+    }
+}
+
+impl Files {
+    fn read(&self) -> anyhow::Result<ClientConfig> {
+        let roots = match &self.ca {
             Some(file) => authorities(file)?,
             None => RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() },
         };
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots);
-        let config = match own {
+        Ok(match &self.own {
             Some((cert, key)) => {
                 let key = PrivateKeyDer::from_pem_file(key)
                     .with_context(|| format!("cannot read a private key from {}", key.display()))?;
                 builder.with_client_auth_cert(certificates(cert)?, key)?
             }
             None => builder.with_no_client_auth(),
-        };
-        let name =
-            ServerName::try_from(name.to_owned()).with_context(|| format!("{name:?} is no host name"))?;
-        Ok(Trust { name, config: Arc::new(config) })
+        })
     }
 }
 
@@ -58,7 +91,46 @@ pub struct Callers(Arc<Vec<Caller>>);
 #[derive(Debug)]
 struct Caller {
     name: String,
+    ca: PathBuf,
+    current: ArcSwap<Verifier>,
+}
+
+/// What a file of authorities says.
+#[derive(Debug)]
+struct Verifier {
+    changed_at: Option<SystemTime>,
     verifier: Arc<dyn ClientCertVerifier>,
+}
+
+impl Verifier {
+    fn read(ca: &Path) -> anyhow::Result<Verifier> {
+        let changed_at = changed_at(ca);
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(ca)?), provider)
+            .build()
+            .with_context(|| format!("{} has no certificate to trust", ca.display()))?;
+        Ok(Verifier { changed_at, verifier })
+    }
+}
+
+impl Caller {
+    /// What its file says now, or said when it could last be used.
+    fn verifier(&self) -> Arc<Verifier> {
+        let current = self.current.load_full();
+        let changed_at = changed_at(&self.ca);
+        if changed_at == current.changed_at {
+            return current;
+        }
+        let renewed = Verifier::read(&self.ca).unwrap_or_else(|error| {
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "the new authorities of a trunk are of no use; the old ones stay"
+            );
+            Verifier { changed_at, verifier: current.verifier.clone() }
+        });
+        self.current.store(Arc::new(renewed));
+        self.current.load_full()
+    }
 }
 
 impl Callers {
@@ -69,11 +141,8 @@ impl Callers {
     pub fn new<'a>(names: impl IntoIterator<Item = (&'a str, &'a Path)>) -> anyhow::Result<Callers> {
         let mut callers = Vec::new();
         for (name, ca) in names {
-            let provider = Arc::new(aws_lc_rs::default_provider());
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities(ca)?), provider)
-                .build()
-                .with_context(|| format!("{} has no certificate to trust", ca.display()))?;
-            callers.push(Caller { name: name.to_owned(), verifier });
+            let current = ArcSwap::from_pointee(Verifier::read(ca)?);
+            callers.push(Caller { name: name.to_owned(), ca: ca.to_owned(), current });
         }
         Ok(Callers(Arc::new(callers)))
     }
@@ -99,7 +168,7 @@ impl Callers {
         self.0.iter().find(|caller| {
             let bears_it = ServerName::try_from(caller.name.as_str())
                 .is_ok_and(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok());
-            bears_it && caller.verifier.verify_client_cert(first, rest, now).is_ok()
+            bears_it && caller.verifier().verifier.verify_client_cert(first, rest, now).is_ok()
         })
     }
 }
@@ -148,6 +217,10 @@ impl ClientCertVerifier for Callers {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         aws_lc_rs::default_provider().signature_verification_algorithms.supported_schemes()
     }
+}
+
+fn changed_at(file: &Path) -> Option<SystemTime> {
+    fs::metadata(file).and_then(|metadata| metadata.modified()).ok()
 }
 
 fn authorities(file: &Path) -> anyhow::Result<RootCertStore> {
@@ -223,5 +296,28 @@ mod tests {
             assert_eq!(name_in(stranger), None);
         }
         assert!(callers.verifier().is_some() && Callers::default().verifier().is_none());
+    }
+
+    #[test]
+    fn renewed_authorities_count_at_the_next_connection_and_broken_ones_do_not() {
+        let (carrier, other) = (Authority::new(), Authority::new());
+        let file = carrier.file();
+        let callers = Callers::new([("sip.carrier.example", file.as_path())]).unwrap();
+        let trust = Trust::new("sip.carrier.example", Some(&file), None).unwrap();
+        let is_known = |authority: &Authority| {
+            callers.name_in(&[authority.certify("sip.carrier.example", false)]).is_some()
+        };
+        let renew = |text: &[u8], hours: u64| {
+            fs::write(&file, text).unwrap();
+            let then = SystemTime::now() + std::time::Duration::from_secs(hours * 3600);
+            fs::File::options().append(true).open(&file).unwrap().set_modified(then).unwrap();
+        };
+        let first = trust.config();
+        renew(b"nonsense", 1);
+        assert!(is_known(&carrier) && Arc::ptr_eq(&trust.config(), &trust.config.load_full()));
+        assert!(Arc::ptr_eq(&first, &trust.config()), "nothing came of that file");
+        renew(&fs::read(other.file()).unwrap(), 2);
+        assert!(is_known(&other) && !is_known(&carrier));
+        assert!(!Arc::ptr_eq(&first, &trust.config()));
     }
 }

@@ -15,8 +15,9 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::link::{HANDSHAKE, Way};
+use crate::signalling::flows::TRUNK_OUTBOX;
 use crate::signalling::run::Wish;
-use crate::socket::{OUTBOX, Outgoing};
+use crate::socket::Outgoing;
 
 /// The largest SIP message there is for us.
 const LARGEST: usize = 64 * 1024;
@@ -35,7 +36,7 @@ pub(super) async fn carry(
     let mut socket = shake_hands(way, stream).await?;
     let signalling = &way.house.signalling;
     let flow = signalling.new_flow();
-    let (outbox, mut frames) = mpsc::channel(OUTBOX);
+    let (outbox, mut frames) = mpsc::channel(TRUNK_OUTBOX);
     let (beats, mut due) = mpsc::channel(1);
     way.open(flow, ends, outbox.into()).await;
     let _guard = way.house.shutdown.guard();

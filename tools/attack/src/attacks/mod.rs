@@ -1,5 +1,6 @@
 //! What is done to the server. Each attack adds its checks to the report.
 
+pub mod big;
 pub mod fraud;
 pub mod guesses;
 pub mod mutants;
@@ -24,6 +25,8 @@ pub struct Effort {
     pub mutants: u64,
     /// INVITEs whose senders vanish (F3).
     pub vanishing: u64,
+    /// Big INVITEs of strangers by each connection (F1).
+    pub big: u64,
     /// Connections that are reset, at each step of a call (F8).
     pub resets_per_step: u32,
     /// Rounds of telling a known name from an unknown one (A6).
@@ -42,6 +45,7 @@ impl Effort {
         Effort {
             mutants: 20_000,
             vanishing: 5_000,
+            big: 250,
             resets_per_step: 100,
             rounds: 1_000,
             seed: 1,
@@ -63,6 +67,7 @@ pub fn all(target: &mut Target, effort: &Effort, report: &mut Report) -> Result<
 
     mutants::run(target, &mut prober, effort, report)?;
     vanish::run(target, &mut prober, effort, report)?;
+    big::run(target, &mut prober, effort, report)?;
     resets::run(target, &mut prober, effort, report)?;
     let (sent, heard) = call.finish();
     report.check("a call that was up all the time kept its sound", rules::sound(sent, heard));
