@@ -2,6 +2,7 @@
 
 mod apt;
 mod fuzzer;
+mod mirror;
 mod peers;
 mod wasm_std;
 
