@@ -10,15 +10,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::Server;
+use common::outside::{Authority, BY_ADDRESS, ECHO, measures, stands, started, trunk};
 use common::peer::{Peer, Sound, Stream, Wire};
 use common::phone::PATIENCE;
 use common::sipp::{Role, Sipp, plays};
 use common::tools::{Tool, answers, free_port};
-use common::{Server, demo, folder};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use server::config::Config;
 use sip::Transport;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::time::{timeout, timeout_at};
@@ -26,43 +25,6 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 
 /// A tone that came through is nearly all there is.
 const HEARD: f64 = 0.9;
-
-/// A demo server with these tables, on free ports, and the folder that it lives in.
-async fn started(settings: &str, change: impl FnOnce(&mut Config)) -> (tempfile::TempDir, Server) {
-    let (dir, path) = folder();
-    let mut config = demo(&path);
-    let outside: Config = toml::from_str(settings).unwrap();
-    config.trunks = outside.trunks;
-    config.routes = outside.routes;
-    config.dids = outside.dids;
-    config.numbers = outside.numbers;
-    let anywhere: SocketAddr = "127.0.0.1:0".parse().unwrap();
-    (config.sip.udp, config.sip.tcp) = (Some(vec![anywhere]), Some(vec![anywhere]));
-    let first = free_port();
-    config.media.rtp_ports = format!("{}-{}", first, (u32::from(first) + 99).min(65_535)).parse().unwrap();
-    change(&mut config);
-    (dir, Server::start(config).await)
-}
-
-fn trunk(name: &str, port: u16, rest: &str) -> String {
-    format!("[[trunk]]\nname = \"{name}\"\naddress = \"127.0.0.1:{port}\"\n{rest}\n")
-}
-
-/// One of our numbers that the echo test answers.
-const ECHO: &str = "[[number]]\nnumber = \"+33144500219\"\nto = \"echo\"\n";
-
-const BY_ADDRESS: &str = "transport = \"udp\"\nidentify = \"address\"";
-
-/// Waits until the server's figures say that of a trunk.
-async fn stands(server: &Server, trunk: &str, up: bool) {
-    let line = format!("hotdesk_trunk_up{{trunk=\"{trunk}\"}} {}", u8::from(up));
-    let found = async {
-        while !server.get("/metrics").await.text().await.unwrap().contains(&line) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, found).await.unwrap_or_else(|_| panic!("never {line}"));
-}
 
 async fn hears_itself(peer: &mut Peer) {
     let sound = Sound::new().await;
@@ -212,39 +174,6 @@ async fn a_peer_by_tcp_is_known_by_its_address_from_whatever_port_it_connects() 
     hears_itself(&mut Peer::new(Wire::stream(stream), Transport::Tcp, local, remote)).await;
 }
 
-/// Who certifies, and certificates of it.
-struct Authority {
-    issuer: Issuer<'static, KeyPair>,
-    pem: String,
-}
-
-impl Authority {
-    fn new() -> Authority {
-        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Authority { issuer: Issuer::new(params, key), pem }
-    }
-
-    fn certify(&self, name: &str, expired: bool) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        if expired {
-            params.not_after = time::OffsetDateTime::now_utc() - time::Duration::days(1);
-        }
-        let key = KeyPair::generate().unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
-        (vec![certificate], PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap())
-    }
-
-    fn acceptor(&self, name: &str, expired: bool) -> tokio_rustls::TlsAcceptor {
-        let (chain, key) = self.certify(name, expired);
-        let config =
-            rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
-        tokio_rustls::TlsAcceptor::from(Arc::new(config))
-    }
-}
-
 fn crypto() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
@@ -336,7 +265,7 @@ async fn a_peer_that_comes_by_tls_is_a_trunk_by_its_certificate_alone() {
         let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
         Peer::new(Wire::stream(stream), Transport::Tls, local, remote)
     };
-    let mut carrier = connected(Some(trusted.certify("sip.carrier.test", false))).await;
+    let mut carrier = connected(Some(trusted.identity("sip.carrier.test", false))).await;
     hears_itself(&mut carrier).await;
     let mut stranger = connected(None).await;
     let sound = Sound::new().await;
@@ -344,7 +273,7 @@ async fn a_peer_that_comes_by_tls_is_a_trunk_by_its_certificate_alone() {
     assert_eq!(stranger.refused(dialog).await, Some(401));
     // whoever shows a certificate of somebody else is not even let in
     let builder = rustls::ClientConfig::builder().with_root_certificates(roots.clone());
-    let (chain, key) = other.certify("sip.carrier.test", false);
+    let (chain, key) = other.identity("sip.carrier.test", false);
     let config = builder.with_client_auth_cert(chain, key).unwrap();
     let stream = TcpStream::connect(remote).await.unwrap();
     let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
@@ -470,12 +399,6 @@ async fn a_wrong_password_leaves_the_trunk_down() {
     let kamailio = Kamailio::start(free_port()).await;
     let wrong = AT_KAMAILIO.replace("\"secret\"", "\"guessed\"");
     let (_home, server) = started(&trunk("wrong", kamailio.port, &wrong), |_| ()).await;
-    let refused = async {
-        let line = "hotdesk_trunk_refused_us_total{trunk=\"wrong\"} 1";
-        while !server.get("/metrics").await.text().await.unwrap().contains(line) {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(PATIENCE, refused).await.expect("it is counted");
+    measures(&server, "hotdesk_trunk_refused_us_total{trunk=\"wrong\"} 1").await;
     stands(&server, "wrong", false).await;
 }

@@ -2,7 +2,9 @@
 #![allow(dead_code, reason = "each test file uses its part of this")]
 #![allow(clippy::unwrap_used, reason = "in tests a panic is the report")]
 
+pub mod asterisk;
 pub mod baresip;
+pub mod outside;
 pub mod peer;
 pub mod phone;
 pub mod program;

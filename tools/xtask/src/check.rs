@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::asterisk;
 use crate::attack;
 use crate::fuzz;
 use crate::house::{House, run, seconds, step, tee};
@@ -46,10 +47,11 @@ pub fn test(house: &House) -> Result<bool> {
         }
         None => {
             for part in ["transfer sizes", "browser tests", "attacks"] {
-                report.part(part, || bail!("not possible, for there is no release build"));
+                report.part::<Tally>(part, || bail!("not possible, for there is no release build"));
             }
         }
     }
+    report.part("interop with Asterisk", || asterisk::part(house));
     Ok(report.finish())
 }
 
@@ -87,8 +89,14 @@ pub fn e2e(house: &House, args: &[String]) -> Result<bool> {
 fn lint(house: &House, report: &mut Report) {
     report.part("format", || Ok(passes(house.cargo().args(["fmt", "--all", "--check"]))));
     report.part("lint", || {
-        let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
-        Ok(passes(house.cargo().args(clippy)))
+        // the targets that an ordinary run leaves out are named
+        let mut tally = Tally::default();
+        for targets in [&["--all-targets"][..], &["--test", "interop_asterisk"]] {
+            let mut clippy = house.cargo();
+            clippy.args(["clippy", "--workspace"]).args(targets);
+            tally += passes(clippy.args(["--", "-D", "warnings"]));
+        }
+        Ok(tally)
     });
     report.part("lint for WASM", || {
         let mut cargo = house.cargo();
@@ -109,15 +117,26 @@ fn types(house: &House) -> Result<Tally> {
 }
 
 fn native(house: &House, report: &mut Report) {
-    report.part("unit and integration tests", || {
-        let mut cargo = house.cargo();
-        cargo.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color=never"]);
-        // Whatever the environment says: a test that passes when repeated has failed.
-        cargo.args(["--config-file", "tools/nextest.toml", "--retries", "0"]);
-        let (printed, succeeded) = tee(&mut cargo)?;
-        let tally = Tally::of_nextest(&printed).context("the tests did not run to their end")?;
-        Ok(tally.believing(succeeded, "cargo nextest"))
-    });
+    report.part("unit and integration tests", || counted(&mut nextest(house)));
+}
+
+/// Runs all native tests, unless it is told to which.
+pub fn nextest(house: &House) -> Command {
+    let mut cargo = house.cargo();
+    cargo.args(["nextest", "run", "--workspace", "--no-fail-fast", "--color=never"]);
+    // Whatever the environment says: a test that passes when repeated has failed.
+    cargo.args(["--config-file", "tools/nextest.toml", "--retries", "0"]);
+    cargo
+}
+
+/// Runs a [`nextest`] and counts.
+///
+/// # Errors
+/// If it does not come to its end.
+pub fn counted(nextest: &mut Command) -> Result<Tally> {
+    let (printed, succeeded) = tee(nextest)?;
+    let tally = Tally::of_nextest(&printed).context("the tests did not run to their end")?;
+    Ok(tally.believing(succeeded, "cargo nextest"))
 }
 
 fn doctests(house: &House) -> Result<Tally> {
@@ -177,33 +196,77 @@ fn passes(command: &mut Command) -> Tally {
     Tally::one(result.is_ok())
 }
 
+/// What a part came to.
+pub enum Outcome {
+    Ran(Tally),
+    /// This machine has not what it needs, and may lack it; the reason.
+    NotRun(String),
+}
+
+impl From<Tally> for Outcome {
+    fn from(tally: Tally) -> Outcome {
+        Outcome::Ran(tally)
+    }
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, form: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Outcome::Ran(tally) => form.pad(&tally.to_string()),
+            Outcome::NotRun(_) => form.pad("not run"),
+        }
+    }
+}
+
 /// What the parts of a run came to.
 #[derive(Default)]
 struct Report {
-    parts: Vec<(String, Tally, Duration)>,
+    parts: Vec<(String, Outcome, Duration)>,
 }
 
 impl Report {
     /// Runs one part. An error is one failure, and the next part runs all the same.
-    fn part(&mut self, name: &str, work: impl FnOnce() -> Result<Tally>) {
+    fn part<O: Into<Outcome>>(&mut self, name: &str, work: impl FnOnce() -> Result<O>) {
         let begun = Instant::now();
-        let tally = step(name, work).unwrap_or_else(|error| {
-            println!("{name}: {error:#}");
-            Tally::one(false)
-        });
-        self.parts.push((name.to_owned(), tally, begun.elapsed()));
+        let outcome = step(name, work).map_or_else(
+            |error| {
+                println!("{name}: {error:#}");
+                Tally::one(false).into()
+            },
+            O::into,
+        );
+        self.parts.push((name.to_owned(), outcome, begun.elapsed()));
     }
 
     /// Prints the parts and, as the last line, their sum. `false` if anything failed.
     fn finish(&self) -> bool {
-        println!();
-        let mut sum = Tally::default();
-        for (name, tally, took) in &self.parts {
-            println!("  {name:<28} {:>24}   {}", tally.to_string(), seconds(*took));
-            sum += *tally;
-        }
+        println!("\n{}", self.table());
+        let sum = self.sum();
         println!("{sum}");
         sum.failed == 0 && sum.passed > 0
+    }
+
+    fn table(&self) -> String {
+        let mut lines = Vec::new();
+        for (name, outcome, took) in &self.parts {
+            let mut line = format!("  {name:<28} {outcome:>24}   {}", seconds(*took));
+            if let Outcome::NotRun(reason) = outcome {
+                line += &format!("   {reason}");
+            }
+            lines.push(line);
+        }
+        lines.join("\n")
+    }
+
+    /// Of the parts that ran.
+    fn sum(&self) -> Tally {
+        let mut sum = Tally::default();
+        for (_, outcome, _) in &self.parts {
+            if let Outcome::Ran(tally) = outcome {
+                sum += *tally;
+            }
+        }
+        sum
     }
 }
 
@@ -214,14 +277,23 @@ mod tests {
     #[test]
     fn an_error_is_one_failure_and_the_next_part_runs() {
         let mut report = Report::default();
-        report.part("first", || bail!("no"));
+        report.part::<Tally>("first", || bail!("no"));
         report.part("second", || Ok(Tally { passed: 3, failed: 0 }));
         assert!(!report.finish());
-        let sum = report.parts.iter().fold(Tally::default(), |mut sum, (_, tally, _)| {
-            sum += *tally;
-            sum
-        });
-        assert_eq!(sum, Tally { passed: 3, failed: 1 });
+        assert_eq!(report.sum(), Tally { passed: 3, failed: 1 });
+    }
+
+    #[test]
+    fn what_cannot_run_here_shows_and_neither_passes_nor_fails() {
+        let mut report = Report::default();
+        let why = "only root can do this";
+        report.part("peer", || Ok(Outcome::NotRun(why.into())));
+        assert!(!report.finish(), "that alone is no success");
+        report.part("unit", || Ok(Tally { passed: 3, failed: 0 }));
+        assert!(report.finish());
+        assert_eq!(report.sum(), Tally { passed: 3, failed: 0 });
+        let line = report.table().lines().next().unwrap().to_owned();
+        assert!(line.contains("peer") && line.contains("not run") && line.contains(why), "{line}");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! names the same tasks for those who use cargo-make. Everything built lies in cargo's target folder and in the
 //! user's cache folder; nothing is cached inside the repository.
 
+mod asterisk;
 mod attack;
 mod bench;
 mod bench_sip;
@@ -35,7 +36,7 @@ Tasks:
   serve [--dev] [ARGS…]     set up, build, and run `hotdesk serve --demo ARGS…`;
                             with --dev the debug server, with the site served from its folder
   test                      everything: format, lint, unit, integration, documentation and browser tests, sizes,
-                            fuzz targets, attacks
+                            fuzz targets, attacks, and interop with Asterisk where it can be installed
   e2e [--dev] [ARGS…]       the browser tests and their types alone; ARGS go to `playwright test`
   bench [ARGS…]             the benchmarks; ARGS go to the benchmark programs (a name filters)
   fuzz [--seconds N] [TARGET…]
@@ -43,6 +44,7 @@ Tasks:
   attack-sip [--dev] [ARGS…]
                             attacks the server over real sockets; --mutants N says how many broken messages
   bench-sip [--dev]         calls and registrations per second, beside Kamailio's
+  interop-asterisk          calls with an Asterisk, which is installed in a folder of the cache for it
   ci                        what the continuous integration runs: the same as test
   quick                     format, lint, unit and integration tests: before a commit
   sizes                     print the transfer size of every page and hold it against tools/xtask/budgets.toml
@@ -104,6 +106,10 @@ fn run(args: &[String]) -> Result<bool> {
         "bench" => bench::run(&house, rest)?,
         "bench-sip" => bench_sip::run(&house, rest)?,
         "attack-sip" => return attack::run(&house, rest),
+        "interop-asterisk" => {
+            no_more(rest)?;
+            return asterisk::run(&house);
+        }
         "fuzz" => return fuzz::run(&house, rest),
         "sizes" => {
             no_more(rest)?;

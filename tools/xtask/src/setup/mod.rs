@@ -1,10 +1,13 @@
 //! Installs what is missing. Every piece is looked for first, so that a second run takes no time.
 
 mod apt;
+mod asterisk;
 mod fuzzer;
+mod mirror;
 mod peers;
 mod wasm_std;
 
+pub use asterisk::install as install_asterisk;
 pub use fuzzer::{Fuzzer, install as install_fuzzer};
 
 use std::process::Command;
