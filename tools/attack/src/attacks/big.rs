@@ -14,7 +14,7 @@ use crate::target::{Target, source};
 use crate::wire::{Line, Request};
 
 /// Connections at once.
-const CONNECTIONS: u32 = 16;
+const CONNECTIONS: u32 = 24;
 /// A little less than the largest message.
 const BODY: usize = 60_000;
 /// For so long at most: a server may take them as slowly as it likes.
