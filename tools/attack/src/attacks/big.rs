@@ -63,5 +63,7 @@ fn send(mut line: Line, count: u64, until: Instant) -> (u64, Line) {
         sent += 1;
         while line.hear(Duration::from_micros(1)).is_some() {}
     }
+    // while it has more to say it has not taken all
+    while line.hear(Duration::from_millis(500)).is_some() {}
     (sent, line)
 }
