@@ -14,7 +14,7 @@ use crate::target::{Target, source};
 use crate::wire::{Line, Request};
 
 /// Connections at once.
-const CONNECTIONS: u32 = 16;
+const CONNECTIONS: u32 = 24;
 /// A little less than the largest message.
 const BODY: usize = 60_000;
 /// For so long at most: a server may take them as slowly as it likes.
@@ -63,5 +63,7 @@ fn send(mut line: Line, count: u64, until: Instant) -> (u64, Line) {
         sent += 1;
         while line.hear(Duration::from_micros(1)).is_some() {}
     }
+    // while it has more to say it has not taken all
+    while line.hear(Duration::from_millis(500)).is_some() {}
     (sent, line)
 }
