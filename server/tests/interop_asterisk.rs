@@ -235,6 +235,18 @@ async fn asterisk_between_two_phones_lets_their_sound_pass_it_by() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_sends_nobody_on_to_others() {
+    let site = Site::by_address("ulaw").await;
+    let alice = site.phone(&Account { answers: true, ..Account::of("1001", 440) });
+    let carla = site.phone(&Account { answers: true, ..Account::of("1003", 620) });
+    site.asterisk.asked("channel originate PJSIP/+33144500211@hotdesk extension transfer@stories");
+    site.asterisk.says("TRANSFER FAILURE", 1);
+    site.asterisk.has_heard(1, 440);
+    assert_tone(alice.hang_up(), 800);
+    assert!(!carla.told().contains("CALL_INCOMING"), "{}", carla.told());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_session_is_refreshed_in_the_time_that_was_agreed() {
     let site = Site::by_address("ulaw").await;
     site.asterisk.calls("+33144500219", "tone");
@@ -312,4 +324,17 @@ async fn asterisk_chooses_among_digests_and_hears_itself() {
     is_registered(&site.asterisk);
     site.asterisk.calls("*55", "tone");
     site.asterisk.has_heard(1, 800);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asterisk_as_a_phone_sends_its_call_on_to_a_colleague() {
+    let site = Site::start("device.conf", &[], |_| String::new()).await;
+    let alice = site.phone(&Account { answers: true, ..Account::of("1001", 440) });
+    let carla = site.phone(&Account { answers: true, ..Account::of("1003", 620) });
+    site.asterisk.asked("channel originate PJSIP/1001@hotdesk extension transfer@stories");
+    carla.tells("CALL_ESTABLISHED", 1);
+    listen_for_a_while();
+    assert_tone(alice.hang_up(), 620);
+    carla.tells("CALL_CLOSED", 1);
+    assert_tone(carla.heard(), 440);
 }
