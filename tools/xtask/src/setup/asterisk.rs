@@ -20,16 +20,16 @@ const NO_SERVICE: &str = "#!/bin/sh\nexit 101\n";
 /// The folder to `chroot` into; made unless it is there, and made anew if it was left half made.
 ///
 /// # Errors
-/// If it cannot be made, or not within ten minutes.
+/// If it cannot be made, or not within ten minutes; or not used, by whoever is not root.
 pub fn install(house: &House) -> Result<PathBuf> {
+    if !is_root() {
+        bail!("only root can make a Debian with Asterisk, and start it");
+    }
     let root = house.cache.join("asterisk");
     if root.is_dir() {
         return Ok(root);
     }
     step("a Debian with Asterisk", || {
-        if !is_root() {
-            bail!("only root can make a Debian with Asterisk");
-        }
         if which("apt-get").is_none() {
             bail!("there is no apt-get here to make a Debian with Asterisk");
         }
@@ -68,18 +68,22 @@ impl Attempt {
 
     /// Runs a command to its end, or to ours with all that it has started.
     fn run(&self, log: &mut File, command: &mut Command) -> Result<()> {
-        let left = self.end.saturating_duration_since(Instant::now()).as_secs();
+        // a whole second more, so that what is ended is ended after our end
+        let left = self.end.saturating_duration_since(Instant::now()).as_secs() + 1;
         let mut limited = Command::new("timeout");
-        limited.arg("--kill-after=10").arg(left.max(1).to_string());
+        limited.arg("--kill-after=10").arg(left.to_string());
         limited.arg(command.get_program()).args(command.get_args());
         limited.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log.try_clone()?);
-        let result = run(&mut limited);
+        let succeeded = run(&mut limited).is_ok();
         if self.end <= Instant::now() {
             bail!("a Debian with Asterisk is not made within {} minutes", LIMIT.as_secs() / 60);
         }
-        result.with_context(|| {
-            format!("a Debian with Asterisk cannot be made; the reason is in {}", self.log.display())
-        })
+        if !succeeded {
+            let said = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing was said");
+            bail!("a Debian with Asterisk cannot be made ({}): {last}", self.log.display());
+        }
+        Ok(())
     }
 }
 
