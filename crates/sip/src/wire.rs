@@ -10,8 +10,8 @@ mod write;
 #[cfg(feature = "server")]
 pub(crate) use read::{LIMITS, seconds, thousandths};
 pub(crate) use read::{
-    accepts_sdp, address, allows_update, contacts, cseq, media_type, read, reject_unreadable, sdp_of,
-    session_of, tag_of, text_of, tokens, too_many_hops,
+    accepts_sdp, address, allows_update, contacts, cseq, is_encoded, media_type, read, reject_unreadable,
+    sdp_of, session_of, tag_of, text_of, tokens, too_many_hops,
 };
 pub(crate) use source::note_source;
 pub use text::same_uri;

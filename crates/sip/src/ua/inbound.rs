@@ -92,8 +92,7 @@ impl UserAgent {
 
     /// Whether the body is none or has a session description; refuses it with 400 or 415 otherwise.
     pub(super) fn accepts_body(&mut self, id: TransactionId, request: &Request, now: Instant) -> bool {
-        let encoded = wire::text_of(&request.headers, &HeaderName::ContentEncoding)
-            .is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"));
+        let encoded = wire::is_encoded(&request.headers);
         let refusal = match wire::session_of(&request.headers, request.body()) {
             Ok(Some(_)) if encoded => 415,
             Err(status) => status,

@@ -10,6 +10,7 @@ mod session_timer;
 mod subscriptions;
 
 use sipx_sip::message::{Method, Request, Response};
+use sipx_sip::{HeaderName, Uri};
 use timing::{Deadline, Duration, Instant};
 
 use super::UserAgent;
@@ -17,6 +18,7 @@ use super::exchange::{PATIENCE, TransactionId, Wake};
 use crate::config::{DialogId, FlowId, RequestId};
 use crate::refer::ReferId;
 use crate::subscription::{SubscriptionId, SubscriptionReason};
+use crate::wire::Draft;
 
 use refer::Refer;
 pub(super) use subscriptions::{PACKAGES, Subscriptions};
@@ -119,6 +121,27 @@ impl UserAgent {
             Method::Subscribe => self.handle_resubscribe(id, flow, request, now),
             _ => self.reply(id, 481, &[], now),
         }
+    }
+
+    /// The beginning of a request of ours outside of dialogs: `ends` are its `From`, which gets a tag, and its `To`.
+    fn draft_outside(
+        &mut self,
+        flow: FlowId,
+        method: Method,
+        uri: Uri,
+        (from, to): (&[u8], &[u8]),
+        hops: u8,
+    ) -> Draft {
+        let from = [from, b";tag=", self.exchange.token().as_bytes()].concat();
+        let cseq = [b"1 ", method.as_bytes()].concat();
+        Draft::new(method, uri)
+            .header(HeaderName::Via, self.exchange.via(flow))
+            .header(HeaderName::MaxForwards, hops.to_string())
+            .header(HeaderName::From, from)
+            .header(HeaderName::To, to)
+            .header(HeaderName::CallId, self.exchange.token())
+            .header(HeaderName::CSeq, cseq)
+            .header(HeaderName::UserAgent, &self.exchange.config.user_agent)
     }
 
     /// Leaves a request to the application, which may take as long as its sender waits.

@@ -173,6 +173,12 @@ pub(crate) fn media_type(headers: &Headers) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// Whether a message's body is compressed or otherwise not what it says (RFC 3261 §20.12).
+pub(crate) fn is_encoded(headers: &Headers) -> bool {
+    text_of(headers, &HeaderName::ContentEncoding)
+        .is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"))
+}
+
 /// The session description a message carries, as far as it can be read.
 pub(crate) fn sdp_of(headers: &Headers, body: &Bytes) -> Option<String> {
     session_of(headers, body).ok().flatten()

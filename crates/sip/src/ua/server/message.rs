@@ -12,7 +12,7 @@ use super::super::inbound::{authorization, max_forwards, uri_text};
 use super::ServerPurpose;
 use crate::config::{FlowId, OutboundMessage, RequestId};
 use crate::event::{Event, MessageRequest, PendingRequest};
-use crate::wire::{self, Draft};
+use crate::wire;
 
 impl UserAgent {
     pub(super) fn handle_message_request(
@@ -32,9 +32,7 @@ impl UserAgent {
         if hops == 0 {
             return self.reply(id, 483, &[], now);
         }
-        let is_encoded = wire::text_of(headers, &HeaderName::ContentEncoding)
-            .is_some_and(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("identity"));
-        if is_encoded {
+        if wire::is_encoded(headers) {
             return self.reply(id, 415, &[(HeaderName::AcceptEncoding, "identity")], now);
         }
         let in_dialog = !wire::tag_of::<To>(headers).is_empty();
@@ -67,15 +65,9 @@ impl UserAgent {
         let flow = message.flow;
         let uri = parse_uri(&message.target).ok()?;
         let from = address(message.from_name.as_deref(), &message.from_user, &message.from_host).ok()?;
-        let from = [&from[..], b";tag=", self.exchange.token().as_bytes()].concat();
-        let request = Draft::new(Method::Message, uri)
-            .header(HeaderName::Via, self.exchange.via(flow))
-            .header(HeaderName::MaxForwards, message.max_forwards.to_string())
-            .header(HeaderName::From, from)
-            .header(HeaderName::To, address(None, &message.to_user, &message.to_host).ok()?)
-            .header(HeaderName::CallId, self.exchange.token())
-            .header(HeaderName::CSeq, "1 MESSAGE")
-            .header(HeaderName::UserAgent, &self.exchange.config.user_agent)
+        let to = address(None, &message.to_user, &message.to_host).ok()?;
+        let request = self
+            .draft_outside(flow, Method::Message, uri, (&from, &to), message.max_forwards)
             .finish(Some(message.content_type.as_str()).filter(|kind| !kind.is_empty()), &message.body);
         let purpose = Purpose::Server(ServerPurpose::Message(id));
         self.exchange.request(flow, request, purpose, now).map(|_| ())

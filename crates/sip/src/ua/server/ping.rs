@@ -10,7 +10,6 @@ use super::super::exchange::Purpose;
 use super::ServerPurpose;
 use crate::config::{FlowId, RequestId};
 use crate::event::Event;
-use crate::wire::Draft;
 
 impl UserAgent {
     /// Asks whether anybody is there, by OPTIONS. [`Event::Pong`] follows, and at once where nothing could
@@ -26,19 +25,12 @@ impl UserAgent {
 
     fn send_ping(&mut self, id: RequestId, flow: FlowId, target_uri: &str, now: Instant) -> Option<()> {
         let uri = parse_uri(target_uri).ok()?;
-        let tag = self.exchange.token();
-        let from = format!("<sip:{}>;tag={tag}", self.exchange.host(flow));
+        let from = format!("<sip:{}>", self.exchange.host(flow));
         let to = [b"<", &uri.to_bytes()[..], b">"].concat();
-        let request = Draft::new(Method::Options, uri)
-            .header(HeaderName::Via, self.exchange.via(flow))
-            .header(HeaderName::MaxForwards, "70")
-            .header(HeaderName::From, from)
-            .header(HeaderName::To, to)
-            .header(HeaderName::CallId, self.exchange.token())
-            .header(HeaderName::CSeq, "1 OPTIONS")
+        let request = self
+            .draft_outside(flow, Method::Options, uri, (from.as_bytes(), &to), 70)
             .header(HeaderName::Contact, self.exchange.contact(flow, ""))
             .header(HeaderName::Accept, "application/sdp")
-            .header(HeaderName::UserAgent, &self.exchange.config.user_agent)
             .finish(None, b"");
         let purpose = Purpose::Server(ServerPurpose::Ping(id));
         self.exchange.request(flow, request, purpose, now).map(|_| ())
